@@ -1,0 +1,163 @@
+//! HTTPS with bounds: one pooled client, whole bodies, a limit on size and on time.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::error::{Error, Fault};
+
+/// Bounds on one exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// From the start of the request to the end of the answer.
+    pub timeout: Duration,
+    /// The longest answer, in bytes.
+    pub max_answer_bytes: usize,
+}
+
+impl Default for Bounds {
+    /// 30 seconds, 10 MiB.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), max_answer_bytes: 10 * 1024 * 1024 }
+    }
+}
+
+/// Whom to trust for TLS, and who we are.
+#[derive(Clone, Debug, Default)]
+pub struct TlsIdentity {
+    /// PEM certificates of the authorities to trust.
+    pub ca_pem: Vec<u8>,
+    /// A PEM certificate chain and its PEM key, where the other side asks for one.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A pooled HTTPS client. Plain `http:` URLs are refused.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    inner: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    bounds: Bounds,
+}
+
+impl HttpClient {
+    /// A client that trusts `identity.ca_pem` alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Caller`] if a certificate or key cannot be read.
+    pub fn new(identity: &TlsIdentity, bounds: Bounds) -> Result<Self, Error> {
+        let unreadable = |what: &str| Error::lasting(Fault::Caller, format!("cannot read the {what} (PEM)"));
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&identity.ca_pem) {
+            let certificate = certificate.map_err(|_| unreadable("CA certificate"))?;
+            roots.add(certificate).map_err(|_| unreadable("CA certificate"))?;
+        }
+        if roots.is_empty() {
+            return Err(Error::lasting(Fault::Caller, "no CA certificate is given, so no server could be trusted"));
+        }
+        let builder = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::lasting(Fault::Caller, error))?
+            .with_root_certificates(roots);
+        let config = match &identity.client {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = CertificateDer::pem_slice_iter(chain)
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|_| unreadable("client certificate"))?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| unreadable("client key"))?;
+                builder.with_client_auth_cert(chain, key).map_err(|_| unreadable("client certificate and key"))?
+            }
+        };
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().enable_http2().build();
+        let inner = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build(connector);
+        Ok(Self { inner, bounds })
+    }
+
+    /// Sends a `GET`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Network`] if there is no complete answer within the bounds.
+    pub async fn get(&self, uri: &Uri, accept: &str) -> Result<Response<Bytes>, Error> {
+        let request =
+            Request::builder().method(Method::GET).uri(uri).header(header::ACCEPT, accept).body(Full::default());
+        self.send(request.map_err(|error| Error::lasting(Fault::Caller, error))?).await
+    }
+
+    /// Sends a `POST`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Network`] if there is no complete answer within the bounds.
+    pub async fn post(&self, uri: &Uri, media_type: &str, body: Bytes) -> Result<Response<Bytes>, Error> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(uri)
+            .header(header::CONTENT_TYPE, media_type)
+            .body(Full::new(body));
+        self.send(request.map_err(|error| Error::lasting(Fault::Caller, error))?).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
+        tokio::time::timeout(self.bounds.timeout, self.exchange(request))
+            .await
+            .map_err(|_| Error::passing(Fault::Network, "no answer in time"))?
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
+        let response = self.inner.request(request).await.map_err(|error| transport_error(&error))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, self.bounds.max_answer_bytes).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Error::lasting(Fault::Network, "the answer is longer than allowed")
+            } else {
+                Error::passing(Fault::Network, "the answer was cut off")
+            }
+        })?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+/// Turns every status but `expected` into an error of `fault`.
+///
+/// # Errors
+///
+/// As [`Error::from_answer`].
+pub fn expect(response: Response<Bytes>, expected: &[StatusCode], fault: Fault) -> Result<(HeaderMap, Bytes), Error> {
+    let (head, body) = response.into_parts();
+    if expected.contains(&head.status) {
+        Ok((head.headers, body))
+    } else {
+        Err(Error::from_answer(fault, head.status, &head.headers, &body))
+    }
+}
+
+/// Names what is wrong with a connection without repeating an address.
+fn transport_error(error: &legacy::Error) -> Error {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        if let Some(tls) = source.downcast_ref::<rustls::Error>() {
+            return Error::lasting(Fault::Network, format!("TLS: {tls}"));
+        }
+        if let Some(io) = source.downcast_ref::<io::Error>() {
+            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                return Error::lasting(Fault::Network, format!("TLS: {tls}"));
+            }
+            return Error::passing(Fault::Network, format!("no connection ({})", io.kind()));
+        }
+        cause = source;
+    }
+    Error::passing(Fault::Network, if error.is_connect() { "no connection" } else { "the connection broke" })
+}

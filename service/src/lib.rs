@@ -1,0 +1,35 @@
+//! What every server process needs, whatever it serves.
+//!
+//! | room | what lives there |
+//! | --- | --- |
+//! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
+//! | [`serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
+//! | [`peer`] | who is at the other end: address and certificate, attached to every request |
+//! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
+//! | [`admin`] | health, readiness and metrics, on a listener of their own |
+//! | [`logs`] | structured logs |
+//! | [`process`] | command line, configuration file, signals |
+//! | [`secret_file`] | keys in files that only their owner can read |
+//!
+//! This crate knows bytes, TLS and HTTP; it knows no identifier, no document and no capsule, so every trust domain may
+//! share it (`docs/decisions/0003-content-blind-crates.md`). It never logs an address, a path or a body.
+
+#![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
+
+pub mod admin;
+pub mod listener;
+pub mod logs;
+pub mod peer;
+pub mod process;
+pub mod secret_file;
+pub mod serve;
+pub mod tls;
+
+pub use admin::{AdminConfig, Readiness, install_metrics, run_admin};
+pub use listener::{Bounds, ListenError, Listener, ListenerConfig};
+pub use peer::{Peer, PeerCertificate};
+pub use process::{ConfigError, ServiceArgs, load_config, shutdown_signal};
+pub use serve::{Drained, serve};
+pub use tls::{ClientCertificates, ClientTlsConfig, TlsConfig, TlsError, TlsReloader};
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,177 @@
+//! A bound socket, its TLS, and the bounds on what may come in through it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::tls::{TlsConfig, TlsError, TlsReloader};
+
+const BACKLOG: u32 = 1024;
+
+/// Where to listen, and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// The address; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// TLS. Without it, only a loopback address is taken, unless `allow_plaintext` is set.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+    /// Whether plaintext may be spoken beyond loopback: behind something that terminates TLS, and nowhere else.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// Bounds on connections.
+    #[serde(default)]
+    pub bounds: Bounds,
+}
+
+/// Bounds on connections. Every field has a default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Connections at once; further ones wait in the backlog.
+    pub max_connections: usize,
+    /// Connections at once from one address (IPv6: from one /64); further ones are closed.
+    pub max_connections_per_address: usize,
+    /// HTTP/2 streams at once on a connection.
+    pub max_streams_per_connection: u32,
+    /// Bytes of a request's head.
+    pub max_header_bytes: u32,
+    /// Fields of a request's head (HTTP/1.1).
+    pub max_headers: usize,
+    /// From the connection to the end of the TLS handshake.
+    pub tls_handshake_timeout_ms: u64,
+    /// From the start of waiting for a request to the end of its head (HTTP/1.1).
+    pub header_timeout_ms: u64,
+    /// A connection without a request under way for this long is closed.
+    pub idle_timeout_ms: u64,
+    /// At shutdown, what is under way may take this long.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_connections_per_address: 256,
+            max_streams_per_connection: 128,
+            max_header_bytes: 16 * 1024,
+            max_headers: 64,
+            tls_handshake_timeout_ms: 10_000,
+            header_timeout_ms: 15_000,
+            idle_timeout_ms: 60_000,
+            drain_timeout_ms: 10_000,
+        }
+    }
+}
+
+impl Bounds {
+    pub(crate) fn tls_handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.tls_handshake_timeout_ms)
+    }
+
+    pub(crate) fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+/// A bound socket, ready to be served.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) tls: Option<TlsReloader>,
+    pub(crate) bounds: Bounds,
+    address: SocketAddr,
+}
+
+/// Why a listener could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Plaintext beyond loopback without `allow_plaintext`.
+    #[error(
+        "{0} is no loopback address: give it TLS, or set allow_plaintext = true if something in front terminates TLS"
+    )]
+    Plaintext(SocketAddr),
+    /// The TLS files cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}: {reason}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        reason: io::Error,
+    },
+}
+
+impl ListenerConfig {
+    /// Plaintext on a loopback address and a port of the system's choice.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
+            allow_plaintext: false,
+            bounds: Bounds::default(),
+        }
+    }
+
+    /// Checks the settings and reads the files without binding.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`], as [`Listener::bind`].
+    pub fn check(&self) -> Result<(), ListenError> {
+        match &self.tls {
+            Some(tls) => tls.load().map(|_| ()).map_err(ListenError::from),
+            None if self.address.ip().is_loopback() || self.allow_plaintext => Ok(()),
+            None => Err(ListenError::Plaintext(self.address)),
+        }
+    }
+}
+
+impl Listener {
+    /// Binds the socket and reads the TLS files.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`] names the setting, file or address.
+    pub async fn bind(config: &ListenerConfig) -> Result<Self, ListenError> {
+        config.check()?;
+        if config.tls.is_none() && !config.address.ip().is_loopback() {
+            tracing::warn!("a plaintext listener beyond loopback, by allow_plaintext: requests can be read on the way");
+        }
+        let tls = config.tls.clone().map(TlsReloader::new).transpose()?;
+        let bind = |reason| ListenError::Bind { address: config.address, reason };
+        let socket = if config.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(bind)?;
+        socket.set_reuseaddr(true).map_err(bind)?;
+        socket.bind(config.address).map_err(bind)?;
+        let socket = socket.listen(BACKLOG).map_err(bind)?;
+        let address = socket.local_addr().map_err(bind)?;
+        Ok(Self { socket, tls, bounds: config.bounds.clone(), address })
+    }
+
+    /// The address that was bound, with its port.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Exchanges the certificates without a restart, if there are any.
+    #[must_use]
+    pub fn tls_reloader(&self) -> Option<TlsReloader> {
+        self.tls.clone()
+    }
+}

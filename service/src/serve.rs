@@ -1,0 +1,281 @@
+//! HTTP/1.1 and HTTP/2 over a listener, until shutdown and then for as long as the drain may take.
+//!
+//! What a hostile peer can do is bounded: connections in all and per address, time for the handshake and the head, idle
+//! time, streams, reset streams, header bytes. When the process is out of descriptors, accepting pauses and goes on.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::listener::{Bounds, Listener};
+use crate::peer::{Peer, PeerCertificate};
+use crate::tls::TlsReloader;
+
+/// After a failed accept (out of descriptors, mostly), wait this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the TLS files are looked at.
+const TLS_CHECK: Duration = Duration::from_secs(60);
+/// Streams that a peer opened and reset at once (HTTP/2 rapid reset) before the connection is closed.
+const MAX_RESET_STREAMS: usize = 32;
+
+/// What became of the connections at shutdown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that ended by themselves, or finished what was under way.
+    pub finished: u64,
+    /// Connections that were cut off when the drain's time was over.
+    pub cut_off: u64,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Serves `service` on `listener` until `shutdown`; then stops accepting, lets what is under way finish within the
+/// listener's drain time-out, and returns. A [`Peer`] is in the extensions of every request.
+pub async fn serve<S, B>(listener: Listener, service: S, shutdown: CancellationToken) -> Drained
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let Listener { socket, tls, bounds, .. } = listener;
+    let bounds = Arc::new(bounds);
+    let slots = Arc::new(Semaphore::new(bounds.max_connections));
+    let addresses = AddressCounts::default();
+    let reloading = tls.clone().map(|tls| tokio::spawn(watch_files(tls, shutdown.clone())));
+    let mut connections = JoinSet::new();
+    let mut finished = 0;
+    loop {
+        let slot = tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => { finished += 1; continue }
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = socket.accept() => accepted,
+        };
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(counted) = addresses.enter(address, bounds.max_connections_per_address) else { continue };
+        let connection =
+            connection(stream, address, tls.clone(), Arc::clone(&bounds), service.clone(), shutdown.clone());
+        connections.spawn(async move {
+            connection.await;
+            drop((slot, counted));
+        });
+    }
+    drop(socket);
+    let drain = async {
+        while connections.join_next().await.is_some() {
+            finished += 1
+        }
+    };
+    let timed_out = tokio::time::timeout(bounds.drain_timeout(), drain).await.is_err();
+    let cut_off = if timed_out { connections.len() as u64 } else { 0 };
+    connections.shutdown().await;
+    if let Some(reloading) = reloading {
+        reloading.abort();
+    }
+    Drained { finished, cut_off }
+}
+
+async fn connection<S, B>(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<TlsReloader>,
+    bounds: Arc<Bounds>,
+    service: S,
+    shutdown: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    // Failing to set the option costs latency, not correctness.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return speak(stream, Peer { address, certificate: None }, &bounds, service, shutdown).await;
+    };
+    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+    let Ok(Ok(stream)) = tokio::time::timeout(bounds.tls_handshake_timeout(), handshake).await else { return };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(PeerCertificate::from_der);
+    speak(stream, Peer { address, certificate }, &bounds, service, shutdown).await;
+}
+
+async fn speak<I, S, B>(stream: I, peer: Peer, bounds: &Bounds, service: S, shutdown: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let activity = Activity::default();
+    let counted = activity.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        let (answer, running) = (service.call(request), counted.start());
+        async move {
+            let response = answer.await;
+            drop(running);
+            response
+        }
+    });
+    let builder = http_builder(bounds);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut idle = pin!(activity.idle_for(bounds.idle_timeout()));
+    tokio::select! {
+        // A connection that breaks is the peer's affair.
+        _ = connection.as_mut() => return,
+        () = shutdown.cancelled() => {}
+        () = idle.as_mut() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(bounds.drain_timeout(), connection).await;
+}
+
+fn http_builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let header_bytes = usize::try_from(bounds.max_header_bytes).unwrap_or(usize::MAX).max(8192);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_timeout())
+        .max_headers(bounds.max_headers)
+        .max_buf_size(header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(bounds.max_streams_per_connection)
+        .max_header_list_size(bounds.max_header_bytes)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .keep_alive_interval(bounds.idle_timeout() / 2)
+        .keep_alive_timeout(bounds.header_timeout());
+    builder
+}
+
+/// Looks at the TLS files now and then, and loads them when they have changed.
+async fn watch_files(tls: TlsReloader, shutdown: CancellationToken) {
+    let mut seen = tls.modified();
+    while shutdown.run_until_cancelled(tokio::time::sleep(TLS_CHECK)).await.is_some() {
+        let modified = tls.modified();
+        if modified != seen {
+            seen = modified;
+            match tls.reload() {
+                Ok(()) => tracing::info!("certificates reloaded"),
+                Err(error) => tracing::error!(%error, "new certificates are not usable; the old ones stay"),
+            }
+        }
+    }
+}
+
+/// Connections at once by address; IPv6 by /64.
+#[derive(Clone, Default)]
+struct AddressCounts(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+struct Counted {
+    counts: AddressCounts,
+    key: IpAddr,
+}
+
+impl AddressCounts {
+    fn enter(&self, address: SocketAddr, most: usize) -> Option<Counted> {
+        let key = network(address.ip());
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(key).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { counts: self.clone(), key })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// The address that limits go by: all of an IPv4 address, the /64 of an IPv6 one.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
+/// Requests under way on a connection, and when the last one ended.
+#[derive(Clone)]
+struct Activity {
+    running: Arc<AtomicUsize>,
+    last: Arc<Mutex<Instant>>,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { running: Arc::default(), last: Arc::new(Mutex::new(Instant::now())) }
+    }
+}
+
+struct Running(Activity);
+
+impl Activity {
+    fn start(&self) -> Running {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        Running(self.clone())
+    }
+
+    /// Ends once nothing has been under way for `time`.
+    async fn idle_for(&self, time: Duration) {
+        loop {
+            let idle = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+            let busy = self.running.load(Ordering::SeqCst) > 0;
+            match time.checked_sub(idle) {
+                None if !busy => return,
+                None => tokio::time::sleep(time).await,
+                Some(rest) => tokio::time::sleep(rest).await,
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
