@@ -76,8 +76,15 @@ impl HttpClient {
                 builder.with_client_auth_cert(chain, key).map_err(|_| unreadable("client certificate and key"))?
             }
         };
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().enable_http2().build();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))

@@ -13,11 +13,8 @@
 //! max_credential_days = 45
 //! ```
 
-use std::time::Duration;
-
 use protocol::PublicKey;
-use protocol::credential::Method;
-use protocol::trust::{TrustAnchor, TrustAnchors};
+use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
 use serde::{Deserialize, Serialize};
 
 /// The keys a client pins.
@@ -46,12 +43,14 @@ pub enum TrustFileError {
     /// Not TOML of this form.
     #[error("trust file: {0}")]
     Toml(#[from] toml::de::Error),
-    /// Not 64 hexadecimal digits of a valid Ed25519 key.
-    #[error("trust file: {0} is not an Ed25519 key of 64 hexadecimal digits")]
-    Key(&'static str),
-    /// A method that does not exist.
-    #[error("trust file: a method is sms-otp or email-otp")]
-    Method,
+    /// A key or method.
+    #[error("trust file: {name}: {reason}")]
+    Entry {
+        /// Which entry.
+        name: String,
+        /// What is wrong with it.
+        reason: TrustAnchorError,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,7 +58,7 @@ pub enum TrustFileError {
 struct File {
     provider: ProviderTable,
     #[serde(default)]
-    prover: Vec<ProverTable>,
+    prover: Vec<TrustAnchorTable>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,38 +69,28 @@ struct ProviderTable {
     receipt_key: String,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProverTable {
-    name: String,
-    keys: Vec<String>,
-    methods: Vec<String>,
-    #[serde(default = "default_days")]
-    max_credential_days: u32,
-}
-
-const SECONDS_A_DAY: u64 = 24 * 3600;
-
-fn default_days() -> u32 {
-    45
-}
-
 impl Trust {
     /// Reads a trust file.
     ///
     /// # Errors
     ///
-    /// [`TrustFileError`] names the line or the key at fault.
+    /// [`TrustFileError`] names the line or the entry at fault.
     pub fn from_toml(text: &str) -> Result<Self, TrustFileError> {
         let file: File = toml::from_str(text)?;
-        let provers = file.prover.into_iter().map(ProverTable::into_anchor).collect::<Result<_, _>>()?;
+        let key = |text: &str, name: &str| {
+            parse_key(text).map_err(|reason| TrustFileError::Entry { name: name.to_owned(), reason })
+        };
+        let anchor = |table: TrustAnchorTable| {
+            let name = format!("prover {}", table.name);
+            TrustAnchor::try_from(table).map_err(|reason| TrustFileError::Entry { name, reason })
+        };
         Ok(Self {
             provider: ProviderTrust {
-                name: file.provider.name,
                 key_configuration_key: key(&file.provider.key_configuration_key, "key_configuration_key")?,
                 receipt_key: key(&file.provider.receipt_key, "receipt_key")?,
+                name: file.provider.name,
             },
-            provers: TrustAnchors::new(provers),
+            provers: TrustAnchors::new(file.prover.into_iter().map(anchor).collect::<Result<_, _>>()?),
         })
     }
 
@@ -115,45 +104,16 @@ impl Trust {
                 key_configuration_key: hex(&self.provider.key_configuration_key),
                 receipt_key: hex(&self.provider.receipt_key),
             },
-            prover: self
-                .provers
-                .iter()
-                .map(|anchor| ProverTable {
-                    name: anchor.prover.clone(),
-                    keys: anchor.keys.iter().map(hex).collect(),
-                    methods: anchor.methods.iter().map(|method| method.as_str().to_owned()).collect(),
-                    max_credential_days: u32::try_from(anchor.max_credential_lifetime.as_secs() / SECONDS_A_DAY)
-                        .unwrap_or(u32::MAX),
-                })
-                .collect(),
+            prover: self.provers.iter().map(TrustAnchorTable::from).collect(),
         };
         toml::to_string(&file).expect("tables of strings and numbers always serialise")
     }
 }
 
-impl ProverTable {
-    fn into_anchor(self) -> Result<TrustAnchor, TrustFileError> {
-        Ok(TrustAnchor {
-            prover: self.name,
-            keys: self.keys.iter().map(|text| key(text, "a prover's key")).collect::<Result<_, _>>()?,
-            methods: self
-                .methods
-                .iter()
-                .map(|name| Method::parse(name).ok_or(TrustFileError::Method))
-                .collect::<Result<_, _>>()?,
-            max_credential_lifetime: Duration::from_secs(u64::from(self.max_credential_days) * SECONDS_A_DAY),
-        })
-    }
-}
-
-fn key(text: &str, name: &'static str) -> Result<PublicKey, TrustFileError> {
-    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(TrustFileError::Key(name))?;
-    PublicKey::from_bytes(&bytes).map_err(|_| TrustFileError::Key(name))
-}
-
 #[cfg(test)]
 mod tests {
     use protocol::SigningKey;
+    use protocol::credential::Method;
 
     use super::*;
 

@@ -110,6 +110,12 @@ impl UnverifiedMapping {
         &self.mapping.unverified_document().cpi
     }
 
+    /// What the mapping says, if it should verify.
+    #[must_use]
+    pub fn unverified_mapping(&self) -> &Mapping {
+        self.mapping.unverified_document()
+    }
+
     /// Verifies everything: a trusted prover, allowed for the method; both signatures; one CPI, MSP and key; the cited
     /// credential; the times at `now`, with five minutes of skew.
     ///
@@ -148,6 +154,12 @@ impl VerifiedMapping {
     #[must_use]
     pub fn credential(&self) -> &CpiCredential {
         self.credential.document()
+    }
+
+    /// The credential as the prover signed it: further mappings may be signed under it.
+    #[must_use]
+    pub fn signed_credential(&self) -> &Signed<CpiCredential> {
+        &self.credential
     }
 
     /// What the user signed.

@@ -38,8 +38,8 @@ pub enum CborError {
     /// The same map key twice.
     #[error("a map key is repeated")]
     DuplicateKey,
-    /// A floating-point number, `undefined`, or another simple value.
-    #[error("floating-point and simple values other than false, true and null are not allowed")]
+    /// A floating-point number, a bignum, `undefined`, or another simple value.
+    #[error("floating-point numbers, bignums, and simple values other than false, true and null are not allowed")]
     UnusedType,
     /// A text string that is not UTF-8.
     #[error("a text string is not UTF-8")]
@@ -84,6 +84,8 @@ impl Walk<'_> {
                 let body = self.body(length)?;
                 std::str::from_utf8(body).map(|_| ()).map_err(|_| CborError::Text)
             }
+            // A bignum would be a second encoding of an integer (RFC 8949 §3.4.3).
+            Header::Tag(2 | 3) => Err(CborError::UnusedType),
             Header::Tag(_) => self.item(deeper(depth)?),
             Header::Array(length) => {
                 let depth = deeper(depth)?;

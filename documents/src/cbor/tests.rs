@@ -28,6 +28,8 @@ fn every_rule_refuses() {
         ("f93c00", CborError::UnusedType),   // 1.0
         ("f7", CborError::UnusedType),       // undefined
         ("f0", CborError::UnusedType),       // simple(16)
+        ("c24105", CborError::UnusedType),   // bignum 5
+        ("c34105", CborError::UnusedType),   // bignum -6
         ("0000", CborError::Trailing),
         ("", CborError::Truncated),
         ("4201", CborError::Truncated),

@@ -7,7 +7,6 @@
 //! Dots and `+tags` in the local part are *not* folded: whether `a.b@` and `ab@` are one mailbox is known only to the
 //! host of the mail.
 
-use email_address::Options;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization as _;
@@ -64,9 +63,6 @@ impl EmailAddress {
         if address.len() > MAX_ADDRESS_BYTES {
             return Err(CpiError::Email("has 254 octets at most"));
         }
-        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-        email_address::EmailAddress::parse_with_options(&address, options)
-            .map_err(|_| CpiError::Email("not a dot-atom and a domain (RFC 5322)"))?;
         let uri = format!("{SCHEME}{}@{domain}", utf8_percent_encode(&local, ENCODED));
         Ok(Self { uri, address })
     }
@@ -75,6 +71,12 @@ impl EmailAddress {
     #[must_use]
     pub fn as_address(&self) -> &str {
         &self.address
+    }
+
+    /// The local part, in Unicode.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        self.address.rsplit_once('@').map_or("", |(local, _)| local)
     }
 
     /// The domain, in A-labels.
@@ -87,8 +89,7 @@ impl EmailAddress {
     #[must_use]
     pub fn to_unicode(&self) -> String {
         let (domain, _) = idna::domain_to_unicode(self.domain());
-        let local = self.address.rsplit_once('@').map_or("", |(local, _)| local);
-        format!("{local}@{domain}")
+        format!("{}@{domain}", self.local_part())
     }
 
     pub(super) fn as_uri(&self) -> &str {
@@ -106,6 +107,9 @@ fn canonical_local_part(text: &str) -> Result<String, CpiError> {
     if text.chars().any(is_unwritable) {
         return Err(CpiError::Email("must not contain spaces, controls or invisible characters"));
     }
+    if !text.split('.').all(is_atom) {
+        return Err(CpiError::Email("the local part is not a dot-atom (RFC 5322, RFC 6532)"));
+    }
     let fold = |text: &str| text.nfc().collect::<String>().to_lowercase().nfc().collect::<String>();
     let local = fold(text);
     if fold(&local) != local {
@@ -115,6 +119,12 @@ fn canonical_local_part(text: &str) -> Result<String, CpiError> {
         return Err(CpiError::Email("the local part has 64 octets at most"));
     }
     Ok(local)
+}
+
+/// RFC 5322 §3.2.3; RFC 6532 §3.2 adds all that is not ASCII, the combining marks of Indic scripts included.
+fn is_atom(text: &str) -> bool {
+    let is_atext = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    !text.is_empty() && text.chars().all(is_atext)
 }
 
 fn canonical_domain(text: &str) -> Result<String, CpiError> {

@@ -63,6 +63,7 @@ fn email_addresses_as_people_write_them() {
         ("bob@xn--bcher-kva.example", "mailto:bob@xn--bcher-kva.example"),
         ("Bu\u{308}ro@example.org", "mailto:b%C3%BCro@example.org"),
         ("почта@пример.example", "mailto:%D0%BF%D0%BE%D1%87%D1%82%D0%B0@xn--e1afmkfd.example"),
+        ("प्रिया@example.com", "mailto:%E0%A4%AA%E0%A5%8D%E0%A4%B0%E0%A4%BF%E0%A4%AF%E0%A4%BE@example.com"),
         ("a.b+tag@example.com", "mailto:a.b+tag@example.com"),
         ("a&b/c=d@example.com", "mailto:a%26b%2Fc%3Dd@example.com"),
         ("bob＠example.com", "mailto:bob@example.com"),

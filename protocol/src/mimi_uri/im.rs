@@ -1,24 +1,47 @@
-//! The `im:` forms of draft-mahy-mimi-identity-00 §4, read for compatibility.
+//! The `im:` forms of draft-mahy-mimi-identity-00 §3 to §5, read for compatibility.
 //!
 //! ```text
 //! im:[<protocol>=]<identifier>[,<parameter>]…
 //! ```
 //!
-//! The draft gives examples and no grammar. Decided here: the optional protocol is letters and digits before the first `=`;
-//! parameters (`isuser`, `ischannel`) follow the last comma-separated part; the domain is what follows the last `@`, or
-//! the whole identifier, up to its first `/`, if there is none. `#` is part of the identifier, as in the draft's examples,
-//! although RFC 3986 would call it a fragment. Scheme, protocol and domain compare without regard to case, the rest after
-//! percent-decoding.
+//! The draft gives examples and no grammar. Decided here:
+//!
+//! - The optional protocol is letters and digits before the first `=`. Parameters (`isuser`, `ischannel`) are letters, digits,
+//!   `-` and `=` after the first comma.
+//! - The domain is what follows the last `@`, or, if there is none, the whole identifier up to its first `/`. It is a domain
+//!   name as in `mimi:` URIs.
+//! - `#` is part of the identifier, as in the draft's examples, although RFC 3986 would call it a fragment. A query (RFC 3860
+//!   has one, for message headers) is refused.
+//! - Scheme, protocol, domain and parameters compare without regard to case, the rest after percent-decoding, since the draft
+//!   calls `#projectX` and `%23projectX` the same channel. A URI with a parameter differs from one without: what a parameter
+//!   adds is known to its protocol only.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{MAX_BYTES, UriError};
+use super::{MAX_BYTES, encoded_byte, provider_name};
 
 const SCHEME: &str = "im:";
 /// Printed encoded, so that printing and parsing agree: what separates parts, and what is not allowed in a URI.
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'<').add(b'>').add(b',').add(b'@').add(b'=');
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'%')
+    .add(b',')
+    .add(b'<')
+    .add(b'=')
+    .add(b'>')
+    .add(b'?')
+    .add(b'@')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// An `im:` URI. Equality is by the comparison rules; `Debug` does not show the identifier.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,10 +49,35 @@ pub struct ImUri {
     protocol: Option<String>,
     /// What stands before the last `@`, decoded.
     local: Option<String>,
-    /// What stands after it, or everything: the domain in lower case, then the decoded path.
-    host: String,
+    /// In lower-case A-labels.
+    domain: String,
+    /// What follows the domain, decoded.
     path: Option<String>,
+    /// In lower case.
     parameters: Vec<String>,
+}
+
+/// The rule that a text broke; it never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImUriError {
+    /// Over [`MAX_BYTES`].
+    #[error("an im: URI has {MAX_BYTES} octets at most")]
+    TooLong,
+    /// Another scheme, or none.
+    #[error("must start with im:")]
+    Scheme,
+    /// No domain name.
+    #[error("the im: URI names no domain")]
+    Domain,
+    /// A query.
+    #[error("an im: URI that identifies has no query")]
+    Query,
+    /// An empty parameter, or one of other characters.
+    #[error("a parameter of an im: URI has letters, digits, - and = only")]
+    Parameter,
+    /// Percent-encoding that is broken or not UTF-8, nothing at all, or a control character.
+    #[error("the identifier is not properly percent-encoded UTF-8 without control characters")]
+    Encoding,
 }
 
 impl ImUri {
@@ -37,16 +85,18 @@ impl ImUri {
     ///
     /// # Errors
     ///
-    /// [`UriError`] names the broken rule.
-    pub fn parse(text: &str) -> Result<Self, UriError> {
+    /// [`ImUriError`] names the broken rule.
+    pub fn parse(text: &str) -> Result<Self, ImUriError> {
         if text.len() > MAX_BYTES {
-            return Err(UriError::TooLong);
+            return Err(ImUriError::TooLong);
         }
-        let scheme = text.get(..SCHEME.len()).ok_or(UriError::Scheme)?;
+        let (scheme, rest) = text.split_at_checked(SCHEME.len()).ok_or(ImUriError::Scheme)?;
         if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return Err(UriError::Scheme);
+            return Err(ImUriError::Scheme);
         }
-        let rest = &text[SCHEME.len()..];
+        if rest.contains('?') {
+            return Err(ImUriError::Query);
+        }
         let (protocol, rest) = match rest.split_once('=') {
             Some((protocol, rest)) if !protocol.is_empty() && protocol.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                 (Some(protocol.to_ascii_lowercase()), rest)
@@ -55,19 +105,18 @@ impl ImUri {
         };
         let mut parts = rest.split(',');
         let identifier = parts.next().unwrap_or_default();
-        let parameters = parts.map(str::to_ascii_lowercase).collect();
+        let parameters = parts.map(parameter).collect::<Result<_, _>>()?;
         let (local, domain) = match identifier.rsplit_once('@') {
-            Some((local, domain)) => (Some(decode(local)?), domain),
+            Some((local, domain)) => (Some(decoded(local)?), domain),
             None => (None, identifier),
         };
-        let (host, path) = match domain.split_once('/') {
-            Some((host, path)) => (host, Some(decode(path)?)),
+        let (domain, path) = match domain.split_once('/') {
+            Some((domain, path)) => (domain, Some(decoded(path)?)),
             None => (domain, None),
         };
-        if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
-            return Err(UriError::Provider);
-        }
-        Ok(Self { protocol, local, host: host.to_ascii_lowercase(), path, parameters })
+        let domain = provider_name(domain).map_err(|_| ImUriError::Domain)?;
+        let uri = Self { protocol, local, domain, path, parameters };
+        if uri.to_string().len() > MAX_BYTES { Err(ImUriError::TooLong) } else { Ok(uri) }
     }
 
     /// The messaging protocol, `xmpp` or `irc`, if one is named.
@@ -76,16 +125,21 @@ impl ImUri {
         self.protocol.as_deref()
     }
 
-    /// The domain, in lower case.
+    /// The domain, in lower-case A-labels.
     #[must_use]
     pub fn domain(&self) -> &str {
-        &self.host
+        &self.domain
     }
 
     /// What identifies the user, device or channel: decoded, before the `@` or after the domain.
     #[must_use]
     pub fn identifier(&self) -> Option<&str> {
         self.local.as_deref().or(self.path.as_deref())
+    }
+
+    /// The parameters, in lower case, in their order.
+    pub fn parameters(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.parameters.iter().map(String::as_str)
     }
 }
 
@@ -98,7 +152,7 @@ impl fmt::Display for ImUri {
         if let Some(local) = &self.local {
             write!(f, "{}@", utf8_percent_encode(local, ENCODED))?;
         }
-        f.write_str(&self.host)?;
+        f.write_str(&self.domain)?;
         if let Some(path) = &self.path {
             write!(f, "/{}", utf8_percent_encode(path, ENCODED))?;
         }
@@ -108,14 +162,24 @@ impl fmt::Display for ImUri {
 
 impl fmt::Debug for ImUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ImUri(at {}, redacted)", self.host)
+        write!(f, "ImUri(at {}, redacted)", self.domain)
     }
 }
 
-fn decode(text: &str) -> Result<String, UriError> {
-    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| UriError::Encoding)?;
+fn decoded(text: &str) -> Result<String, ImUriError> {
+    let mut parts = text.split('%');
+    parts.next();
+    if !parts.all(|after| encoded_byte(&mut after.bytes()).is_some()) {
+        return Err(ImUriError::Encoding);
+    }
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| ImUriError::Encoding)?;
     if decoded.is_empty() || decoded.chars().any(char::is_control) {
-        return Err(UriError::Encoding);
+        return Err(ImUriError::Encoding);
     }
     Ok(decoded.into_owned())
+}
+
+fn parameter(text: &str) -> Result<String, ImUriError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'=';
+    if text.is_empty() || !text.bytes().all(plain) { Err(ImUriError::Parameter) } else { Ok(text.to_ascii_lowercase()) }
 }

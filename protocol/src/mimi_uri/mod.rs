@@ -3,11 +3,14 @@
 //! The forms are those of draft-mahy-mimi-identity-04 §4, Table 3: `mimi://<provider>`, or with a path whose first segment
 //! tells the type (`u`, `p`, `d`, `r`, `g`, `t`). What the drafts leave open is decided here:
 //!
-//! - Scheme and provider compare without regard to case; the provider is a domain name, in lower-case A-labels (IDNA).
-//! - Percent-encoding is normalised (RFC 3986 §6.2.2): unreserved characters stand plain, hexadecimal digits are upper-case,
-//!   and what is decoded is UTF-8. The path is otherwise compared exactly: `u/Alice` and `u/alice` are two users.
-//! - No user information, port, query or fragment; no empty or dot segments; one segment at least after the type, and more
-//!   than one only for clients (`d/alice/ClientA1`). 1,024 octets at most.
+//! - Scheme and provider compare without regard to case; the provider is a domain name, in lower-case A-labels (IDNA), with
+//!   no final dot, no percent-encoding and no IP address. One label is enough; `local.invalid` is a name like any other.
+//! - Percent-encoding is normalised (RFC 3986 §6.2.2): unreserved characters stand plain, other octets encoded with upper-case
+//!   digits, characters beyond ASCII among them. A reserved character and its encoding differ (§2.2): `u/a@b` and `u/a%40b`
+//!   are two users. What is decoded must be UTF-8 without control characters; it is not normalised further (no NFC).
+//! - The path is otherwise compared exactly, type included: `u/Alice` and `u/alice` are two users, `u/alice` and `p/alice` too.
+//! - No user information, port, query or fragment; no empty or dot segments, so no final slash; one segment after the type,
+//!   and a second one only for clients (`d/alice/ClientA1`). 1,024 octets at most, in the canonical spelling too.
 //!
 //! [`MimiUri::parse`] takes any accepted spelling, [`MimiUri::parse_canonical`], for servers, only the one that `Display`
 //! prints. [`Msp`] and [`Psi`] are the two kinds that mappings are made of. The older `im:` forms are read by [`ImUri`].
@@ -17,33 +20,13 @@ mod im;
 use std::fmt;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, percent_encode_byte};
 
-pub use im::ImUri;
+pub use im::{ImUri, ImUriError};
 
 /// The longest URI, in octets.
 pub const MAX_BYTES: usize = 1024;
 const SCHEME: &str = "mimi://";
-
-/// What stands plain in a segment: `pchar` of RFC 3986 §3.3.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');
 
 /// What a `mimi:` URI identifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,8 +52,14 @@ pub enum IdentifierKind {
 pub struct MimiUri {
     provider: String,
     kind: IdentifierKind,
-    /// Decoded segments after the type.
-    segments: Vec<String>,
+    segments: Vec<Segment>,
+}
+
+/// A path segment after the type, normalised: its spelling decides equality.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Segment {
+    spelling: String,
+    decoded: String,
 }
 
 /// The rule that a text broke; it never repeats the text.
@@ -82,7 +71,7 @@ pub enum UriError {
     /// Another scheme, or none.
     #[error("must start with mimi://")]
     Scheme,
-    /// User information, a port, or no domain name.
+    /// User information, a port, an IP address, or no domain name.
     #[error("the provider must be a domain name alone")]
     Provider,
     /// A query or a fragment.
@@ -171,10 +160,13 @@ impl MimiUri {
         self.kind
     }
 
-    /// The decoded path segments after the type.
-    #[must_use]
-    pub fn segments(&self) -> &[String] {
-        &self.segments
+    /// The decoded path segments after the type: none for a provider, two for a client of a named user, else one.
+    pub fn segments(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.segments.iter().map(|segment| segment.decoded.as_str())
+    }
+
+    fn of_provider(provider: String) -> Self {
+        Self { provider, kind: IdentifierKind::Provider, segments: Vec::new() }
     }
 }
 
@@ -184,7 +176,7 @@ impl fmt::Display for MimiUri {
         if self.kind != IdentifierKind::Provider {
             write!(f, "/{}", self.kind.segment())?;
         }
-        self.segments.iter().try_for_each(|segment| write!(f, "/{}", utf8_percent_encode(segment, ENCODED)))
+        self.segments.iter().try_for_each(|segment| write!(f, "/{}", segment.spelling))
     }
 }
 
@@ -227,8 +219,7 @@ impl Msp {
     ///
     /// [`UriError::Provider`] if it is no domain name.
     pub fn from_domain(domain: &str) -> Result<Self, UriError> {
-        provider_name(domain)
-            .map(|provider| Self(MimiUri { provider, kind: IdentifierKind::Provider, segments: Vec::new() }))
+        provider_name(domain).map(|provider| Self(MimiUri::of_provider(provider)))
     }
 
     /// Its domain, in lower-case A-labels: the name in its certificates.
@@ -264,7 +255,7 @@ impl Psi {
     /// The provider it is at.
     #[must_use]
     pub fn provider(&self) -> Msp {
-        Msp(MimiUri { provider: self.0.provider.clone(), kind: IdentifierKind::Provider, segments: Vec::new() })
+        Msp(MimiUri::of_provider(self.0.provider.clone()))
     }
 
     /// Whether it is at `msp`.
@@ -296,7 +287,7 @@ impl fmt::Display for Msp {
 /// A provider is no personal data: `Debug` shows it.
 impl fmt::Debug for Msp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Msp({self})")
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -306,40 +297,77 @@ impl fmt::Display for Psi {
     }
 }
 
+/// A domain name in lower-case A-labels.
 fn provider_name(text: &str) -> Result<String, UriError> {
-    Uts46::new()
+    let name = Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| UriError::Provider)
+        .map_err(|_| UriError::Provider)?;
+    let is_address = name.rsplit('.').next().is_some_and(|top| top.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_address { Err(UriError::Provider) } else { Ok(name.into_owned()) }
 }
 
-fn identifier(path: &str) -> Result<(IdentifierKind, Vec<String>), UriError> {
+fn identifier(path: &str) -> Result<(IdentifierKind, Vec<Segment>), UriError> {
     let mut parts = path.split('/');
     let first = parts.next().unwrap_or_default();
     let named = |kind: &IdentifierKind| *kind != IdentifierKind::Provider && kind.segment() == first;
     let kind = IdentifierKind::ALL.into_iter().find(named).ok_or(UriError::Kind)?;
-    let segments = parts.map(segment).collect::<Result<Vec<_>, _>>()?;
+    let segments = parts.map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
     let most = if kind == IdentifierKind::Client { 2 } else { 1 };
     if segments.is_empty() || segments.len() > most { Err(UriError::Segments) } else { Ok((kind, segments)) }
 }
 
-fn segment(text: &str) -> Result<String, UriError> {
-    let encoding_holds = text.bytes().enumerate().all(|(index, byte)| {
-        let hex = |offset: usize| text.as_bytes().get(index + offset).is_some_and(u8::is_ascii_hexdigit);
-        if byte == b'%' { hex(1) && hex(2) } else { !byte.is_ascii() || is_plain(byte) }
-    });
-    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| UriError::Encoding)?;
-    if !encoding_holds || decoded.chars().any(char::is_control) {
-        return Err(UriError::Encoding);
+impl Segment {
+    fn parse(text: &str) -> Result<Self, UriError> {
+        let spelling = normalised(text)?;
+        let decoded = percent_decode_str(&spelling).decode_utf8().map_err(|_| UriError::Encoding)?.into_owned();
+        if decoded.chars().any(char::is_control) {
+            return Err(UriError::Encoding);
+        }
+        if decoded.is_empty() || decoded == "." || decoded == ".." {
+            return Err(UriError::Segments);
+        }
+        Ok(Self { spelling, decoded })
     }
-    if decoded.is_empty() || decoded == "." || decoded == ".." {
-        return Err(UriError::Segments);
-    }
-    Ok(decoded.into_owned())
 }
 
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+/// Percent-encoding normalised as in RFC 3986 §6.2.2.
+fn normalised(text: &str) -> Result<String, UriError> {
+    let mut spelling = String::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let encoded = encoded_byte(&mut bytes).ok_or(UriError::Encoding)?;
+            if is_unreserved(encoded) {
+                spelling.push(char::from(encoded));
+            } else {
+                spelling.push_str(percent_encode_byte(encoded));
+            }
+        } else if !byte.is_ascii() {
+            spelling.push_str(percent_encode_byte(byte));
+        } else if is_unreserved(byte) || is_reserved_in_segment(byte) {
+            spelling.push(char::from(byte));
+        } else {
+            return Err(UriError::Encoding);
+        }
+    }
+    Ok(spelling)
+}
+
+/// The two hexadecimal digits after a `%`.
+fn encoded_byte(bytes: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    let mut digit = || char::from(bytes.next()?).to_digit(16);
+    let (high, low) = (digit()?, digit()?);
+    u8::try_from(high * 16 + low).ok()
+}
+
+/// RFC 3986 §2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// What else stands plain in a segment: the rest of `pchar` (RFC 3986 §3.3).
+fn is_reserved_in_segment(byte: u8) -> bool {
+    b"!$&'()*+,;=:@".contains(&byte)
 }
 
 #[cfg(test)]
