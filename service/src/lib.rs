@@ -2,6 +2,8 @@
 //!
 //! | room | what lives there |
 //! | --- | --- |
+//! | [`body`] | reading a request's body within bounds |
+//! | [`limits`] | how often, by key and in total, with an exact `Retry-After` |
 //! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
 //! | [`serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
 //! | [`peer`] | who is at the other end: address and certificate, attached to every request |
@@ -18,6 +20,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
 pub mod admin;
+pub mod body;
+pub mod limits;
 pub mod listener;
 pub mod logs;
 pub mod peer;
@@ -27,6 +31,7 @@ pub mod serve;
 pub mod tls;
 
 pub use admin::{AdminConfig, Readiness, install_metrics, run_admin};
+pub use limits::{KeyedLimiter, Limiter, Rate, RetryAfter};
 pub use listener::{Bounds, ListenError, Listener, ListenerConfig};
 pub use peer::{Peer, PeerCertificate};
 pub use process::{ConfigError, ServiceArgs, load_config, shutdown_signal};

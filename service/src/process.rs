@@ -1,13 +1,16 @@
 //! What the `main` of every service does: command line, configuration file, signals.
 
+use std::error::Error;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::logs::LogFormat;
+use crate::logs::{LogFormat, init_logs};
 
 /// The command line of a service.
 #[derive(Clone, Debug, Parser)]
@@ -42,6 +45,49 @@ pub enum ConfigError {
         /// What is wrong, and where.
         reason: toml::de::Error,
     },
+}
+
+/// The `main` of a service: reads the configuration, checks it, and runs until a signal. Exit status 0 after a clean
+/// shutdown, 2 for a configuration that cannot be used, 1 if running failed.
+pub fn main<C, E, F>(
+    args: ServiceArgs,
+    check: impl FnOnce(&C) -> Result<(), E>,
+    run: impl FnOnce(C, CancellationToken) -> F,
+) -> ExitCode
+where
+    C: DeserializeOwned,
+    E: Error + 'static,
+    F: Future<Output = Result<(), Box<dyn Error>>>,
+{
+    init_logs(args.log_format);
+    let checked = load_config::<C>(&args.config).map_err(Box::<dyn Error>::from).and_then(|config| {
+        check(&config)?;
+        Ok(config)
+    });
+    let config = match checked {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!(%error, "the configuration cannot be used");
+            return ExitCode::from(2);
+        }
+    };
+    if args.check {
+        tracing::info!("the configuration is good");
+        return ExitCode::SUCCESS;
+    }
+    let running = tokio::runtime::Runtime::new().map_err(Box::from).and_then(|runtime| {
+        runtime.block_on(async {
+            let shutdown = shutdown_signal()?;
+            run(config, shutdown).await
+        })
+    });
+    match running {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the service cannot run");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Reads a TOML configuration.

@@ -65,7 +65,9 @@ where
     let mut connections = JoinSet::new();
     let mut finished = 0;
     loop {
+        // In this order: ended connections are all counted off before the next one comes in.
         let slot = tokio::select! {
+            biased;
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => { finished += 1; continue }
             slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -147,14 +149,19 @@ where
     let builder = http_builder(bounds);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut idle = pin!(activity.idle_for(bounds.idle_timeout()));
-    tokio::select! {
+    let draining = tokio::select! {
         // A connection that breaks is the peer's affair.
         _ = connection.as_mut() => return,
-        () = shutdown.cancelled() => {}
-        () = idle.as_mut() => {}
-    }
+        () = shutdown.cancelled() => true,
+        () = idle.as_mut() => false,
+    };
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(bounds.drain_timeout(), connection).await;
+    if draining {
+        // `serve` cuts it off when the drain's time is over, and counts it.
+        let _ = connection.await;
+    } else {
+        let _ = tokio::time::timeout(bounds.drain_timeout(), connection).await;
+    }
 }
 
 fn http_builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
