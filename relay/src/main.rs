@@ -1,0 +1,17 @@
+//! `relay --config FILE`: an Oblivious HTTP relay.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use service::ServiceArgs;
+
+fn main() -> ExitCode {
+    service::process::main(
+        ServiceArgs::parse(),
+        |config: &relay::Config| config.check(),
+        |config, shutdown| async {
+            let listeners = config.bind().await?;
+            Ok(relay::run(config, listeners, shutdown).await?)
+        },
+    )
+}

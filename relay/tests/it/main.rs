@@ -1,0 +1,13 @@
+//! The relay between a real client and a gateway that records what it receives, over real sockets and real TLS.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod configuration;
+mod exchange;
+mod faults;
+#[path = "../../../service/tests/it/harness.rs"]
+mod harness;
+mod keys;
+mod privacy;
+mod refusals;
+mod scene;
