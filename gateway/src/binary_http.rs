@@ -1,0 +1,121 @@
+//! Binary HTTP (RFC 9292) in and out, held to what HTTP allows.
+//!
+//! The `bhttp` crate reads the framing; it lets CR, LF and NUL through in fields and any bytes after the message. Here,
+//! control data and fields become `http` types, which refuse them; upper-case field names, interim answers, trailers and
+//! padding other than zeros are refused; fields that concern one connection never pass (RFC 9110 §7.6.1).
+
+use std::io::Cursor;
+
+use bhttp::{Message, Mode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+
+/// Why a capsule's content is no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BinaryHttpError {
+    #[error("the framing is malformed")]
+    Framing,
+    #[error("the control data is malformed")]
+    Control,
+    #[error("a field is malformed")]
+    Field,
+    #[error("the padding is not zeros")]
+    Padding,
+    #[error("interim answers and trailers are not taken")]
+    Extras,
+    #[error("Expect is not taken")]
+    Expect,
+}
+
+/// A request and how much padding followed it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) request: Request<Bytes>,
+    pub(crate) padding: usize,
+}
+
+/// Fields of one hop. `host` goes too: the authority is in the URI.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(crate) fn read_request(binary: &[u8]) -> Result<Opened, BinaryHttpError> {
+    let mut cursor = Cursor::new(binary);
+    let message = Message::read_bhttp(&mut cursor).map_err(|_| BinaryHttpError::Framing)?;
+    let end = usize::try_from(cursor.position()).map_err(|_| BinaryHttpError::Framing)?;
+    let padding = binary.get(end..).unwrap_or_default();
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(BinaryHttpError::Padding);
+    }
+    if !message.informational().is_empty() || !message.trailer().is_empty() {
+        return Err(BinaryHttpError::Extras);
+    }
+    let mut request = Request::new(Bytes::copy_from_slice(message.content()));
+    let control = message.control();
+    *request.method_mut() =
+        control.method().and_then(|method| Method::from_bytes(method).ok()).ok_or(BinaryHttpError::Control)?;
+    // Without an authority in the control data, Host names it (RFC 9292 §3.3).
+    let authority =
+        control.authority().filter(|authority| !authority.is_empty()).or_else(|| message.header().get(b"host"));
+    *request.uri_mut() = uri(control.scheme(), authority, control.path()).ok_or(BinaryHttpError::Control)?;
+    for field in message.header().iter() {
+        let name = HeaderName::from_lowercase(field.name()).map_err(|_| BinaryHttpError::Field)?;
+        let value = HeaderValue::from_bytes(field.value()).map_err(|_| BinaryHttpError::Field)?;
+        request.headers_mut().append(name, value);
+    }
+    if request.headers().contains_key(header::EXPECT) {
+        return Err(BinaryHttpError::Expect);
+    }
+    drop_hop_by_hop(request.headers_mut());
+    Ok(Opened { request, padding: padding.len() })
+}
+
+fn uri(scheme: Option<&[u8]>, authority: Option<&[u8]>, path: Option<&[u8]>) -> Option<Uri> {
+    let (authority, path) = (std::str::from_utf8(authority?).ok()?, std::str::from_utf8(path?).ok()?);
+    if scheme? != b"https" || authority.is_empty() || authority.contains('@') || !path.starts_with('/') {
+        return None;
+    }
+    Uri::builder().scheme("https").authority(authority).path_and_query(path).build().ok()
+}
+
+/// Writes a response and pads it with zeros to the first of `buckets` that it fits in, or to a multiple of the last.
+pub(crate) fn write_response(response: Response<Bytes>, buckets: &[usize]) -> Result<Vec<u8>, BinaryHttpError> {
+    let (mut head, body) = response.into_parts();
+    drop_hop_by_hop(&mut head.headers);
+    let status = bhttp::StatusCode::try_from(head.status.as_u16()).map_err(|_| BinaryHttpError::Control)?;
+    let mut message = Message::response(status);
+    for (name, value) in &head.headers {
+        message.put_header(name.as_str(), value.as_bytes());
+    }
+    message.write_content(&body);
+    let mut binary = Vec::with_capacity(body.len() + 256);
+    message.write_bhttp(Mode::KnownLength, &mut binary).map_err(|_| BinaryHttpError::Framing)?;
+    let length = binary.len();
+    let bucket = buckets.iter().copied().find(|bucket| length <= *bucket);
+    let largest = buckets.last().copied().unwrap_or(1);
+    binary.resize(bucket.unwrap_or_else(|| length.next_multiple_of(largest)), 0);
+    Ok(binary)
+}
+
+fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    named.iter().for_each(|name| drop(headers.remove(name)));
+    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(*name)));
+}
+
+#[cfg(test)]
+mod tests;

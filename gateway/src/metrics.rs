@@ -1,0 +1,23 @@
+//! The gateway's metrics: a public interface, listed in `docs/operations.md`. Labels are bounded; none comes from outside.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Requests by outcome: `answered`, `keys`, or the name of the gateway's own problem.
+pub const REQUESTS: &str = "gateway_requests_total";
+/// Encapsulated answers by status class: `2xx`, `4xx`, `5xx`, `other`.
+pub const ANSWERS: &str = "gateway_answers_total";
+/// Seconds from an opened capsule to its sealed answer.
+pub const SECONDS: &str = "gateway_exchange_seconds";
+/// Bytes of padding in requests.
+pub const REQUEST_PADDING: &str = "gateway_request_padding_bytes_total";
+/// Seconds since the key in use was made.
+pub const KEY_AGE: &str = "gateway_key_age_seconds";
+
+/// Registers the help texts.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Requests by outcome");
+    describe_counter!(ANSWERS, "Encapsulated answers by status class");
+    describe_histogram!(SECONDS, Unit::Seconds, "From an opened capsule to its sealed answer");
+    describe_counter!(REQUEST_PADDING, Unit::Bytes, "Padding in requests");
+    describe_gauge!(KEY_AGE, Unit::Seconds, "Age of the key in use");
+}
