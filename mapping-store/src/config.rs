@@ -1,0 +1,223 @@
+//! The store's configuration: `docs/samples/mapping-store.toml` shows every setting.
+
+use std::path::PathBuf;
+
+use protocol::cpi::{Cpi, CpiError};
+use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
+use serde::Deserialize;
+use service::{AdminConfig, ListenError, Listener, ListenerConfig, Rate};
+
+use crate::http::Listeners;
+use crate::issuers::{Issuer, Issuers};
+
+/// Settings of a mapping store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where publishers, followers and gateways come in.
+    pub listener: ListenerConfig,
+    /// Health, readiness and metrics; off without it.
+    #[serde(default)]
+    pub admin: Option<AdminConfig>,
+    /// The store itself.
+    pub store: StoreConfig,
+    /// Which gateways may look up over HTTP. None for a store that a gateway embeds.
+    #[serde(default)]
+    pub gateways: GatewaysConfig,
+    /// Limits on publications.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The store itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The provider's name, as in its receipts.
+    pub provider: String,
+    /// The folder of the database.
+    pub folder: PathBuf,
+    /// The key of the hashes under which CPIs are kept: 64 hexadecimal digits, mode 0600, created if missing. Keep it away
+    /// from the database and its backups.
+    pub hash_key_file: PathBuf,
+    /// The key that signs receipts: likewise.
+    pub receipt_key_file: PathBuf,
+    /// The trusted ID Provers.
+    #[serde(rename = "prover")]
+    pub provers: Vec<TrustAnchorTable>,
+    /// Issuers of CPIs, who may remove what they have taken back.
+    #[serde(rename = "issuer", default)]
+    pub issuers: Vec<IssuerTable>,
+    /// Memory for cached blocks of the database.
+    #[serde(default = "default_cache")]
+    pub cache_bytes: usize,
+    /// The longest answer to a lookup; a longer one is refused, and the client asks for less at once.
+    #[serde(default = "default_answer")]
+    pub max_answer_bytes: usize,
+}
+
+/// An issuer of CPIs: a carrier, a mail domain.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerTable {
+    /// Its name, as in the `iss` of its removals.
+    pub name: String,
+    /// Its key: 64 hexadecimal digits.
+    pub key: String,
+    /// The number ranges it rules, as prefixes: `+14155`.
+    #[serde(default)]
+    pub number_prefixes: Vec<String>,
+    /// The mail domains it rules, in A-labels.
+    #[serde(default)]
+    pub mail_domains: Vec<String>,
+}
+
+/// Which gateways may look up over HTTP, by their verified certificates.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GatewaysConfig {
+    /// DNS names in their certificates.
+    pub names: Vec<String>,
+    /// SHA-256 fingerprints of their certificates, in hexadecimal.
+    pub fingerprints: Vec<String>,
+}
+
+/// Limits on publications and on reading the change feed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// For each publisher: its certificate, or its address if it has none.
+    pub per_publisher: Rate,
+    /// In total.
+    pub total: Rate,
+}
+
+impl Default for Limits {
+    /// 1,000 a second for each publisher, 10,000 in total.
+    fn default() -> Self {
+        Self { per_publisher: Rate::new(1_000, 1), total: Rate::new(10_000, 1) }
+    }
+}
+
+const fn default_cache() -> usize {
+    256 * 1024 * 1024
+}
+
+const fn default_answer() -> usize {
+    900 * 1024
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No prover: nothing could ever be published.
+    #[error("store: at least one [[store.prover]] is needed")]
+    NoProver,
+    /// A prover.
+    #[error("store: prover {name}: {reason}")]
+    Prover {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: TrustAnchorError,
+    },
+    /// An issuer's key.
+    #[error("store: issuer {name}: {reason}")]
+    Issuer {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: TrustAnchorError,
+    },
+    /// An issuer's range.
+    #[error("store: issuer {name}: a number prefix is + and digits; a mail domain is in lower-case A-labels")]
+    IssuerRange {
+        /// Its name.
+        name: String,
+    },
+    /// A fingerprint is not 64 hexadecimal digits.
+    #[error("gateways: a fingerprint is 64 hexadecimal digits")]
+    Fingerprint,
+    /// Gateways are named, but the listener asks for no certificates.
+    #[error("gateways: named certificates need a listener with client_ca and client_certificates")]
+    NoClientCertificates,
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl Config {
+    /// Checks all settings and reads the TLS files that they name.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.listener.check()?;
+        self.store.trust()?;
+        self.store.issuers()?;
+        self.gateways.fingerprints()?;
+        let named = !(self.gateways.names.is_empty() && self.gateways.fingerprints.is_empty());
+        if named && self.listener.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+            return Err(ConfigError::NoClientCertificates);
+        }
+        Ok(())
+    }
+
+    /// Binds the listeners.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Listen`].
+    pub async fn bind(&self) -> Result<Listeners, ConfigError> {
+        let public = Listener::bind(&self.listener).await?;
+        let admin = match &self.admin {
+            Some(admin) => Some(admin.bind().await?),
+            None => None,
+        };
+        Ok(Listeners { public, admin })
+    }
+}
+
+impl StoreConfig {
+    pub(crate) fn trust(&self) -> Result<TrustAnchors, ConfigError> {
+        if self.provers.is_empty() {
+            return Err(ConfigError::NoProver);
+        }
+        let anchor = |table: &TrustAnchorTable| {
+            let wrong = |reason| ConfigError::Prover { name: table.name.clone(), reason };
+            TrustAnchor::try_from(table.clone()).map_err(wrong)
+        };
+        Ok(TrustAnchors::new(self.provers.iter().map(anchor).collect::<Result<_, _>>()?))
+    }
+
+    pub(crate) fn issuers(&self) -> Result<Issuers, ConfigError> {
+        self.issuers.iter().map(IssuerTable::read).collect::<Result<_, _>>().map(Issuers::new)
+    }
+}
+
+impl IssuerTable {
+    fn read(&self) -> Result<Issuer, ConfigError> {
+        let key = parse_key(&self.key).map_err(|reason| ConfigError::Issuer { name: self.name.clone(), reason })?;
+        let digits = |prefix: &String| {
+            prefix.strip_prefix('+').is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let domain = |domain: &String| Cpi::parse(&format!("mailto:x@{domain}")).map_err(|_: CpiError| ()).is_ok();
+        if !self.number_prefixes.iter().all(digits) || !self.mail_domains.iter().all(domain) {
+            return Err(ConfigError::IssuerRange { name: self.name.clone() });
+        }
+        Ok(Issuer {
+            name: self.name.clone(),
+            key,
+            number_prefixes: self.number_prefixes.clone(),
+            mail_domains: self.mail_domains.clone(),
+        })
+    }
+}
+
+impl GatewaysConfig {
+    pub(crate) fn fingerprints(&self) -> Result<Vec<[u8; 32]>, ConfigError> {
+        let read = |text: &String| hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        self.fingerprints.iter().map(|text| read(text).ok_or(ConfigError::Fingerprint)).collect()
+    }
+}

@@ -1,0 +1,72 @@
+//! `POST /v1/lookup`: 1 to 64 CPIs, for a gateway; over HTTP by its certificate, or in its process.
+//!
+//! 200 and an answer (`application/cbor`). Refusals: `not-through-gateway`, `malformed`, `too-large`,
+//! `unsupported-media-type`, `answer-too-large`, `unavailable`.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use http_body_util::BodyExt as _;
+use protocol::lookup::LookupRequest;
+use protocol::media;
+use protocol::problem::ProblemType;
+use service::Peer;
+
+use super::problem::Problem;
+use super::{App, read};
+use crate::metrics;
+use crate::store::Store;
+
+const MAX_BYTES: usize = 32 * 1024;
+
+/// In the extensions of a response: how many identifiers were asked for, for the gateway's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookupCost(pub NonZeroU32);
+
+pub(super) async fn over_http(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    if !app.gateways.admit(request.extensions().get::<Peer>()) {
+        return Err(ProblemType::NotThroughGateway.problem().into());
+    }
+    answer(&app.store, request).await
+}
+
+async fn answer(store: &Store, request: Request) -> Result<Response, Problem> {
+    let body = read(request, media::CBOR, MAX_BYTES).await?;
+    let question = LookupRequest::decode(&body).map_err(|error| ProblemType::Malformed.because(error))?;
+    let answer = store.lookup(&question)?;
+    for entry in &answer.entries {
+        let outcome = ["0", "1", "2", "3", "4"][usize::from(entry.outcome.code())];
+        ::metrics::counter!(metrics::LOOKUPS, "outcome" => outcome).increment(1);
+    }
+    let mut response = Response::new(answer.encode().into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media::CBOR));
+    let asked = u32::try_from(question.cpis().len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    response.extensions_mut().insert(LookupCost(asked));
+    Ok(response)
+}
+
+impl Store {
+    /// Answers a lookup that a gateway in this process took out of a capsule: `POST /v1/lookup` and nothing else.
+    pub async fn lookup_in_process(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let problem_type = match (request.uri().path(), request.method()) {
+            (protocol::lookup::PATH, &Method::POST) => None,
+            (protocol::lookup::PATH, _) => Some(ProblemType::MethodNotAllowed),
+            _ => Some(ProblemType::NotFound),
+        };
+        let response = match problem_type {
+            Some(problem_type) => Problem::from(problem_type.problem()).into_response(),
+            None => match answer(self, request.map(axum::body::Body::from)).await {
+                Ok(response) => response,
+                Err(problem) => problem.into_response(),
+            },
+        };
+        let (head, body) = response.into_parts();
+        // The body is at hand: collecting it neither waits nor fails.
+        let body = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+        http::Response::from_parts(head, body)
+    }
+}

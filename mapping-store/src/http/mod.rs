@@ -1,0 +1,154 @@
+//! The endpoints: one file each, its name the path.
+
+mod changes;
+mod lookup;
+mod mappings;
+mod problem;
+mod provider;
+mod removals;
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use hyper_util::service::TowerToHyperService;
+use protocol::problem::ProblemType;
+use service::body::{self, BodyError};
+use service::serve::network;
+use service::{CancellationToken, KeyedLimiter, Limiter, Listener, Peer, Readiness, install_metrics, run_admin, serve};
+
+use crate::config::{Config, ConfigError, GatewaysConfig};
+use crate::store::Store;
+use problem::Problem;
+
+pub use lookup::LookupCost;
+
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+const MAX_PUBLISHERS: usize = 100_000;
+const ONE: NonZeroU32 = NonZeroU32::MIN;
+
+/// The bound sockets of a mapping store.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where publishers, followers and gateways come in.
+    pub public: Listener,
+    /// Health, readiness, metrics.
+    pub admin: Option<Listener>,
+}
+
+/// Who publishes: by certificate, or by address.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Publisher {
+    Certificate([u8; 32]),
+    Address(IpAddr),
+    Unknown,
+}
+
+/// What the endpoints share.
+struct App {
+    store: Store,
+    gateways: Gateways,
+    per_publisher: KeyedLimiter<Publisher>,
+    total: Limiter,
+}
+
+struct Gateways {
+    names: Vec<String>,
+    fingerprints: Vec<[u8; 32]>,
+}
+
+impl Gateways {
+    fn new(config: &GatewaysConfig) -> Result<Self, ConfigError> {
+        let names = config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Ok(Self { names, fingerprints: config.fingerprints()? })
+    }
+
+    fn admit(&self, peer: Option<&Peer>) -> bool {
+        peer.and_then(|peer| peer.certificate.as_ref()).is_some_and(|certificate| {
+            self.fingerprints.contains(&certificate.fingerprint())
+                || certificate.dns_names().iter().any(|name| self.names.contains(name))
+        })
+    }
+}
+
+impl App {
+    fn limit(&self, peer: Option<&Peer>) -> Result<(), Problem> {
+        let publisher = match peer {
+            Some(Peer { certificate: Some(certificate), .. }) => Publisher::Certificate(certificate.fingerprint()),
+            Some(peer) => Publisher::Address(network(peer.address.ip())),
+            None => Publisher::Unknown,
+        };
+        self.per_publisher.check(&publisher, ONE).map_err(Problem::rate_limited)?;
+        self.total.check(ONE).map_err(Problem::rate_limited)
+    }
+}
+
+/// Serves `store` until `shutdown`, then drains.
+///
+/// # Errors
+///
+/// [`ConfigError`] if a setting cannot be used.
+pub async fn run(
+    store: Store,
+    config: Config,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> Result<(), ConfigError> {
+    let readiness = Readiness::default();
+    let prometheus = install_metrics();
+    crate::metrics::describe();
+    let app = Arc::new(App {
+        store,
+        gateways: Gateways::new(&config.gateways)?,
+        per_publisher: KeyedLimiter::new(config.limits.per_publisher, MAX_PUBLISHERS),
+        total: Limiter::new(config.limits.total),
+    });
+    let admin = listeners
+        .admin
+        .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));
+    let (sweeping, token) = (Arc::clone(&app), shutdown.clone());
+    let sweeping = tokio::spawn(async move { sweeping.per_publisher.sweep(token).await });
+    readiness.set_ready(true);
+    tracing::info!("mapping store serving");
+    let drained = serve(listeners.public, TowerToHyperService::new(router(app)), shutdown).await;
+    readiness.set_ready(false);
+    tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "mapping store drained");
+    for task in [Some(sweeping), admin].into_iter().flatten() {
+        // A task that panicked has said so already.
+        let _ = task.await;
+    }
+    Ok(())
+}
+
+fn router(app: Arc<App>) -> Router {
+    let not_allowed = || async { Problem::from(ProblemType::MethodNotAllowed.problem()) };
+    Router::new()
+        .route("/v1/mappings", post(mappings::publish))
+        .route("/v1/removals", post(removals::remove))
+        .route("/v1/changes", get(changes::read))
+        .route(protocol::lookup::PATH, post(lookup::over_http))
+        .route("/.well-known/mimi-discovery-provider", get(provider::describe))
+        .method_not_allowed_fallback(not_allowed)
+        .fallback(|| async { Problem::from(ProblemType::NotFound.problem()) })
+        .with_state(app)
+}
+
+/// Reads a body of `media_type`.
+async fn read(request: Request, media_type: &str, max_bytes: usize) -> Result<Bytes, Problem> {
+    if !body::is_of_type(request.headers(), media_type) {
+        return Err(ProblemType::UnsupportedMediaType.because(format!("this endpoint takes {media_type}")).into());
+    }
+    body::read(request.into_body(), max_bytes, BODY_TIMEOUT).await.map_err(|error| {
+        let problem_type = match error {
+            BodyError::MediaType => ProblemType::UnsupportedMediaType,
+            BodyError::TooLong => ProblemType::TooLarge,
+            BodyError::TooSlow | BodyError::Broken => ProblemType::Malformed,
+        };
+        problem_type.because(error).into()
+    })
+}

@@ -1,0 +1,197 @@
+use protocol::authenticated::UnverifiedMapping;
+use protocol::cpi::Cpi;
+use protocol::credential::{CpiCredential, DEFAULT_LIFETIME, Method};
+use protocol::mapping::{Mapping, Reachability, State, Tags};
+use protocol::mimi_uri::Msp;
+use protocol::trust::{TrustAnchor, TrustAnchors};
+use protocol::{Signed, SigningKey};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+/// What a test publishes; everything else follows from it.
+#[derive(Clone)]
+struct Publication {
+    holder: u8,
+    msp: Option<&'static str>,
+    seq: u64,
+    state: State,
+    tags: &'static [&'static str],
+    fresh: bool,
+    issued: Timestamp,
+    lifetime: Duration,
+}
+
+const PUBLICATION: Publication = Publication {
+    holder: 1,
+    msp: Some("a.example"),
+    seq: 1,
+    state: State::Live,
+    tags: &[],
+    fresh: false,
+    issued: NOW,
+    lifetime: DAY,
+};
+
+impl Publication {
+    fn verified(&self) -> VerifiedMapping {
+        let cpi = Cpi::parse("tel:+14155552671").unwrap();
+        let enrolled_at = Msp::from_domain(self.msp.unwrap_or("a.example")).unwrap();
+        let credential = Signed::sign(
+            CpiCredential {
+                prover: "prover.example".to_owned(),
+                cpi: cpi.clone(),
+                msp: enrolled_at.clone(),
+                user_key: key(self.holder).public(),
+                method: Method::SmsOtp,
+                issued_at: self.issued,
+                expires_at: self.issued.plus(DEFAULT_LIFETIME),
+                id: [0; 16],
+            },
+            &key(99),
+        );
+        let mapping = Mapping {
+            cpi,
+            reachability: match self.msp {
+                Some(_) => Reachability::At { msp: enrolled_at, psi: None },
+                None => Reachability::Nowhere,
+            },
+            tags: Tags::new(self.tags.iter().copied()).unwrap(),
+            seq: self.seq,
+            credential_hash: credential.hash(),
+            fresh: self.fresh,
+            state: self.state,
+            issued_at: self.issued,
+            expires_at: self.issued.plus(self.lifetime),
+        };
+        let trust = TrustAnchors::new(vec![TrustAnchor {
+            prover: "prover.example".to_owned(),
+            keys: vec![key(99).public()],
+            methods: vec![Method::SmsOtp],
+            max_credential_lifetime: DEFAULT_LIFETIME,
+        }]);
+        let bytes = VerifiedMapping::encode(&credential, &Signed::sign(mapping, &key(self.holder)));
+        UnverifiedMapping::parse(&bytes).unwrap().verify(&trust, self.issued).unwrap()
+    }
+}
+
+fn at(record: &Record, publication: &Publication, now: Timestamp) -> Result<Record, Refusal> {
+    publish(record, &publication.verified(), now, DEFAULT_LIFETIME)
+}
+
+fn after(publications: &[Publication]) -> Record {
+    publications
+        .iter()
+        .fold(Record::default(), |record, publication| at(&record, publication, publication.issued).unwrap())
+}
+
+fn found(record: &Record, now: Timestamp) -> usize {
+    record.found(now).count()
+}
+
+#[test]
+fn seq_grows_for_each_holder_and_msp() {
+    let record = after(&[Publication { seq: 5, ..PUBLICATION }]);
+    for seq in [0, 4, 5] {
+        assert_eq!(at(&record, &Publication { seq, ..PUBLICATION }, NOW), Err(Refusal::StaleSequence(5)));
+    }
+    let record = at(&record, &Publication { seq: 6, ..PUBLICATION }, NOW).unwrap();
+    assert_eq!((record.entries.len(), record.entries[0].seq), (1, 6));
+    let record = at(&record, &Publication { msp: Some("b.example"), ..PUBLICATION }, NOW).unwrap();
+    let record = at(&record, &Publication { holder: 2, ..PUBLICATION }, NOW).unwrap();
+    let record = at(&record, &Publication { msp: None, ..PUBLICATION }, NOW).unwrap();
+    assert_eq!(found(&record, NOW), 4);
+}
+
+#[test]
+fn a_withdrawn_mapping_does_not_come_back() {
+    let record = after(&[PUBLICATION, Publication { seq: 2, state: State::Withdrawn, ..PUBLICATION }]);
+    assert_eq!(found(&record, NOW), 0);
+    assert!(record.entries[0].document.is_empty());
+    assert_eq!(at(&record, &PUBLICATION, NOW), Err(Refusal::StaleSequence(2)));
+    let later = NOW.plus(DEFAULT_LIFETIME).plus(CLOCK_SKEW);
+    let record = at(&record, &Publication { holder: 2, issued: later, ..PUBLICATION }, later).unwrap();
+    assert_eq!(record.entries.len(), 1, "the tombstone is gone once no credential could revive it");
+}
+
+/// An expired replacement must not make way for the older, longer mapping that it replaced.
+#[test]
+fn an_expired_mapping_is_remembered() {
+    let long = Publication { lifetime: 40 * DAY, ..PUBLICATION };
+    let record = after(&[long.clone(), Publication { seq: 2, lifetime: DAY, ..PUBLICATION }]);
+    let later = NOW.plus(2 * DAY);
+    assert_eq!(found(&record, later), 0);
+    let record = at(&record, &Publication { holder: 2, issued: later, ..PUBLICATION }, later).unwrap();
+    assert_eq!(at(&record, &long, later), Err(Refusal::StaleSequence(2)));
+    assert_eq!(found(&record, later), 1);
+}
+
+#[test]
+fn expiry_acts_at_its_second() {
+    let record = after(&[PUBLICATION]);
+    assert_eq!(found(&record, NOW.plus(DAY - Duration::from_secs(1))), 1);
+    assert_eq!(found(&record, NOW.plus(DAY)), 0);
+}
+
+#[test]
+fn the_fresh_bit_overtakes_earlier_credentials_of_others() {
+    let later = NOW.plus(DAY / 2);
+    let fresh = Publication { holder: 2, fresh: true, issued: later, ..PUBLICATION };
+    let record = after(&[PUBLICATION, fresh.clone()]);
+    assert_eq!(found(&record, later), 1);
+    assert_eq!(at(&record, &Publication { seq: 9, ..PUBLICATION }, later), Err(Refusal::Superseded));
+    let renewed = Publication { seq: 9, issued: later, ..PUBLICATION };
+    assert_eq!(found(&at(&record, &renewed, later).unwrap(), later), 2, "a credential issued since counts again");
+    let own = Publication { holder: 2, msp: Some("b.example"), ..PUBLICATION };
+    assert_eq!(found(&at(&record, &own, later).unwrap(), later), 2, "the holder's own earlier credentials count");
+    let older = Publication { holder: 2, seq: 2, fresh: true, ..PUBLICATION };
+    let still = at(&after(&[PUBLICATION, fresh.clone()]), &older, later).unwrap();
+    assert_eq!(still.fresh.unwrap().since, later, "an older claim takes nothing back from a later one");
+    let without = after(&[PUBLICATION, Publication { fresh: false, ..fresh }]);
+    assert_eq!(found(&without, later), 2);
+}
+
+#[test]
+fn a_removal_overtakes_everybody() {
+    let record = after(&[PUBLICATION, Publication { holder: 2, ..PUBLICATION }]);
+    let removal = Removal {
+        issuer: "carrier.example".to_owned(),
+        cpi: Cpi::parse("tel:+14155552671").unwrap(),
+        issued_before: NOW.plus(DAY / 2),
+        issued_at: NOW.plus(DAY / 2),
+    };
+    let removed = remove(&record, &removal, removal.issued_at);
+    assert_eq!(removed.entries.len(), 0);
+    assert_eq!(at(&removed, &Publication { seq: 2, ..PUBLICATION }, removal.issued_at), Err(Refusal::Superseded));
+    let earlier = Removal { issued_before: NOW, ..removal.clone() };
+    assert_eq!(remove(&removed, &earlier, removal.issued_at), removed, "an older removal changes nothing");
+    assert_eq!(found(&remove(&record, &earlier, NOW), NOW), 2, "what was proven at that time or later stays");
+}
+
+#[test]
+fn default_is_at_one_msp_of_a_holder() {
+    let default = Publication { tags: &["Default"], ..PUBLICATION };
+    let record = after(std::slice::from_ref(&default));
+    let second = Publication { msp: Some("b.example"), ..default.clone() };
+    assert_eq!(at(&record, &second, NOW), Err(Refusal::DefaultTaken));
+    assert!(at(&record, &Publication { seq: 2, ..default.clone() }, NOW).is_ok());
+    assert!(at(&record, &Publication { holder: 2, ..default.clone() }, NOW).is_ok());
+    let moved = at(&record, &Publication { seq: 2, ..PUBLICATION }, NOW).unwrap();
+    assert!(at(&moved, &second, NOW).is_ok());
+}
+
+#[test]
+fn thirty_two_live_mappings_and_no_more() {
+    let holder = |holder| Publication { holder, ..PUBLICATION };
+    let full = after(&(1..=32).map(holder).collect::<Vec<_>>());
+    assert_eq!(at(&full, &holder(33), NOW), Err(Refusal::TooManyMappings));
+    assert!(at(&full, &Publication { seq: 2, ..holder(7) }, NOW).is_ok(), "a replacement takes no more room");
+    let withdrawn = at(&full, &Publication { seq: 2, state: State::Withdrawn, ..holder(7) }, NOW).unwrap();
+    assert!(at(&withdrawn, &holder(33), NOW).is_ok());
+}
