@@ -1,1 +1,40 @@
-//! Placeholder.
+//! The ID Prover: it sends one-time codes to phone numbers and email addresses, and signs credentials for those who
+//! return them (`docs/protocol.md` §4).
+//!
+//! | room | what lives there |
+//! | --- | --- |
+//! | `enrollment` | the life of an enrollment as types, pure |
+//! | `prover` | the same with a clock, randomness, database, couriers and limits: [`Prover`] |
+//! | `storage` | RocksDB, group commit, the audit trail |
+//! | [`courier`] | how a message gets to a CPI: SMTP, and files or the console for development |
+//! | `limits` | how many messages may be sent |
+//! | `handlers` | the HTTP endpoints; a file's path says its route |
+//! | [`keys`] | the prover's keys |
+//! | [`config`], [`metrics`] | settings; what is measured |
+//!
+//! What is recorded comes before what is sent, compared or signed: a crash at any point loses no enrollment and grants no
+//! further try. MSPs come in over mutual TLS and carry what users sign; they can read no code. No log line and no metric holds
+//! an identifier, a code, a key or an address.
+
+#![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
+
+pub mod clock;
+pub mod config;
+pub mod courier;
+mod enrollment;
+#[cfg(test)]
+mod fixtures;
+mod handlers;
+pub mod keys;
+mod limits;
+mod locks;
+pub mod metrics;
+mod prover;
+mod server;
+mod storage;
+
+pub use clock::{Clock, system_clock};
+pub use config::{Config, ConfigError};
+pub use prover::{EnrollError, Enrolled, OpenError, ProveError, Prover};
+pub use server::{Listeners, RunError, run, run_with_clock};

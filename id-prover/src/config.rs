@@ -1,0 +1,389 @@
+//! The prover's configuration: `docs/samples/id-prover.toml` shows every setting.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::credential::MAX_PROVER_BYTES;
+use protocol::enrollment::Code;
+use protocol::mimi_uri::Msp;
+use serde::Deserialize;
+use service::{AdminConfig, ClientCertificates, ListenError, Listener, ListenerConfig, Rate};
+
+use crate::Listeners;
+use crate::courier::smtp;
+
+/// Settings of an ID Prover.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The prover's name, as in its credentials.
+    pub name: String,
+    /// The folder of keys and database, 0700.
+    pub state_folder: PathBuf,
+    /// Where MSPs come in; their client certificates are required.
+    pub listener: ListenerConfig,
+    /// Health, readiness and metrics; off without it.
+    #[serde(default)]
+    pub admin: Option<AdminConfig>,
+    /// The couriers: a method is offered if it has one.
+    pub courier: CouriersConfig,
+    /// Codes.
+    #[serde(default)]
+    pub codes: CodesConfig,
+    /// Credentials.
+    #[serde(default)]
+    pub credentials: CredentialsConfig,
+    /// Which MSPs may enroll users.
+    #[serde(default)]
+    pub msps: MspsConfig,
+    /// Limits on messages.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Memory for cached blocks of the database.
+    #[serde(default = "default_cache")]
+    pub cache_bytes: usize,
+}
+
+/// The couriers, by what they carry.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CouriersConfig {
+    /// Codes to telephone numbers (method `sms-otp`).
+    pub sms: Option<CourierConfig>,
+    /// Codes to email addresses (method `email-otp`).
+    pub email: Option<CourierConfig>,
+}
+
+/// One courier.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum CourierConfig {
+    /// Email over SMTP.
+    Smtp(SmtpConfig),
+    /// Files in a folder, for development.
+    File(FileCourierConfig),
+    /// Standard error, for development.
+    Console,
+}
+
+/// The development courier's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileCourierConfig {
+    /// Where messages are left, one file each.
+    pub outbox: PathBuf,
+}
+
+/// An SMTP server that takes our mail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpConfig {
+    /// Its name, which its certificate must hold.
+    pub host: String,
+    /// Its port: 587 for STARTTLS, 465 for implicit TLS, 25 for plaintext, if not set.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub security: SmtpSecurity,
+    /// Whether plaintext may be spoken to a loopback address.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// The authorities to trust (PEM); those of the system, if not set.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// The sender, as in `ID Prover <codes@prover.example>`.
+    pub from: String,
+    /// The user to authenticate as.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The file with the password, 0600.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Connections at once.
+    #[serde(default = "default_connections")]
+    pub connections: u32,
+    /// For each step of the conversation.
+    #[serde(default = "default_step_timeout")]
+    pub timeout_ms: u64,
+    /// For a whole delivery, waiting for a connection included.
+    #[serde(default = "default_delivery_timeout")]
+    pub delivery_timeout_ms: u64,
+}
+
+/// How an SMTP connection is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// STARTTLS, required (RFC 3207).
+    #[default]
+    Starttls,
+    /// TLS from the first byte (RFC 8314).
+    Implicit,
+    /// None: loopback only.
+    Plaintext,
+}
+
+/// Codes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CodesConfig {
+    /// Digits, 6 to 12.
+    pub length: u8,
+    /// How long a code is taken, 60 to 3600.
+    pub lifetime_seconds: u32,
+    /// Tries for each code, 1 to 10.
+    pub tries: u8,
+}
+
+impl Default for CodesConfig {
+    fn default() -> Self {
+        Self { length: 8, lifetime_seconds: 600, tries: 5 }
+    }
+}
+
+/// Credentials.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CredentialsConfig {
+    /// How long they hold: shorter than the aging time of a recycled number.
+    pub lifetime_days: u32,
+}
+
+impl Default for CredentialsConfig {
+    fn default() -> Self {
+        Self { lifetime_days: 45 }
+    }
+}
+
+/// Which MSPs may enroll users.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MspsConfig {
+    /// Their domains; any with a certificate of the client CA, if not set.
+    pub admitted: Option<Vec<String>>,
+}
+
+/// Limits on messages. A burst of the whole count is allowed, after which the budget refills evenly.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// In total.
+    pub total: Rate,
+    /// For each MSP.
+    pub per_msp: Rate,
+    /// To each number range: the first seven digits.
+    pub per_number_range: Rate,
+    /// To each CPI in an hour.
+    pub per_cpi_hour: NonZeroU32,
+    /// To each CPI in a day.
+    pub per_cpi_day: NonZeroU32,
+    /// Budgets that are remembered, of each kind; further ones share what is left.
+    pub max_keys: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            total: Rate::new(5_000, 1),
+            per_msp: Rate::new(100_000, 3600),
+            per_number_range: Rate::new(300, 3600),
+            per_cpi_hour: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+            per_cpi_day: NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN),
+            max_keys: 2_000_000,
+        }
+    }
+}
+
+const DEVELOPMENT_AT_ONCE: usize = 64;
+const DEVELOPMENT_TIMEOUT: Duration = Duration::from_secs(10);
+const SECONDS_A_DAY: u64 = 24 * 3600;
+
+const fn default_cache() -> usize {
+    128 * 1024 * 1024
+}
+
+const fn default_connections() -> u32 {
+    16
+}
+
+const fn default_step_timeout() -> u64 {
+    10_000
+}
+
+const fn default_delivery_timeout() -> u64 {
+    30_000
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The name.
+    #[error("name: must be 1 to {MAX_PROVER_BYTES} bytes, without control characters")]
+    Name,
+    /// No courier: no method could be offered.
+    #[error("courier: at least one of courier.sms and courier.email is needed")]
+    NoCourier,
+    /// SMTP to a telephone number.
+    #[error("courier.sms: SMTP carries no SMS")]
+    SmtpForSms,
+    /// An SMTP setting.
+    #[error("courier.email: {0}")]
+    Smtp(&'static str),
+    /// A file that SMTP needs.
+    #[error("courier.email: cannot read {path}: {reason}")]
+    SmtpFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The development courier's folder.
+    #[error("courier: cannot use the outbox {path}: {reason}")]
+    Outbox {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: std::io::Error,
+    },
+    /// A setting of the codes.
+    #[error("codes: {0}")]
+    Codes(&'static str),
+    /// The lifetime of credentials.
+    #[error("credentials: lifetime_days must be 1 to 366")]
+    Lifetime,
+    /// An MSP's domain.
+    #[error("msps.admitted: entry {0} is no domain name in canonical form")]
+    Msp(usize),
+    /// The listener does not ask for client certificates.
+    #[error(
+        "listener: MSPs are known by their certificates: tls with client_ca and client_certificates = \"required\" is needed"
+    )]
+    NoClientCertificates,
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+}
+
+impl Config {
+    /// Checks all settings and reads the files that they name.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_settings()?;
+        let tls = self.listener.tls.as_ref().ok_or(ConfigError::NoClientCertificates)?;
+        if tls.client_certificates == ClientCertificates::None {
+            return Err(ConfigError::NoClientCertificates);
+        }
+        Ok(self.listener.check()?)
+    }
+
+    /// Checks the settings that do not concern the listeners.
+    pub(crate) fn check_settings(&self) -> Result<(), ConfigError> {
+        let long = self.name.is_empty() || self.name.len() > MAX_PROVER_BYTES;
+        if long || self.name.chars().any(char::is_control) {
+            return Err(ConfigError::Name);
+        }
+        self.courier.check()?;
+        self.codes.check()?;
+        if !(1..=366).contains(&self.credentials.lifetime_days) {
+            return Err(ConfigError::Lifetime);
+        }
+        self.msps.check()
+    }
+
+    /// Binds the listeners.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Listen`].
+    pub async fn bind(&self) -> Result<Listeners, ConfigError> {
+        let public = Listener::bind(&self.listener).await?;
+        let admin = match &self.admin {
+            Some(admin) => Some(admin.bind().await?),
+            None => None,
+        };
+        Ok(Listeners { public, admin })
+    }
+}
+
+impl CouriersConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.sms.is_none() && self.email.is_none() {
+            return Err(ConfigError::NoCourier);
+        }
+        if matches!(self.sms, Some(CourierConfig::Smtp(_))) {
+            return Err(ConfigError::SmtpForSms);
+        }
+        if let Some(CourierConfig::Smtp(smtp)) = &self.email {
+            smtp::check(smtp)?;
+        }
+        Ok(())
+    }
+}
+
+impl CourierConfig {
+    pub(crate) fn at_once(&self) -> usize {
+        match self {
+            Self::Smtp(smtp) => usize::try_from(smtp.connections.max(1)).unwrap_or(usize::MAX),
+            Self::File(_) | Self::Console => DEVELOPMENT_AT_ONCE,
+        }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        match self {
+            Self::Smtp(smtp) => Duration::from_millis(smtp.delivery_timeout_ms),
+            Self::File(_) | Self::Console => DEVELOPMENT_TIMEOUT,
+        }
+    }
+}
+
+impl SmtpConfig {
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.security {
+            SmtpSecurity::Starttls => 587,
+            SmtpSecurity::Implicit => 465,
+            SmtpSecurity::Plaintext => 25,
+        })
+    }
+}
+
+impl CodesConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        if !Code::LENGTHS.contains(&self.length) {
+            return Err(ConfigError::Codes("length must be 6 to 12"));
+        }
+        if !(60..=3600).contains(&self.lifetime_seconds) {
+            return Err(ConfigError::Codes("lifetime_seconds must be 60 to 3600"));
+        }
+        if !(1..=10).contains(&self.tries) {
+            return Err(ConfigError::Codes("tries must be 1 to 10"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_secs(u64::from(self.lifetime_seconds))
+    }
+}
+
+impl CredentialsConfig {
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_secs(u64::from(self.lifetime_days) * SECONDS_A_DAY)
+    }
+}
+
+impl MspsConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let canonical = |domain: &String| Msp::from_domain(domain).is_ok_and(|msp| msp.domain() == domain);
+        let wrong = self.admitted.iter().flatten().position(|domain| !canonical(domain));
+        wrong.map_or(Ok(()), |index| Err(ConfigError::Msp(index)))
+    }
+
+    pub(crate) fn admit(&self, msp: &Msp) -> bool {
+        self.admitted.as_ref().is_none_or(|admitted| admitted.iter().any(|domain| domain == msp.domain()))
+    }
+}

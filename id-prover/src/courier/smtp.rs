@@ -1,0 +1,186 @@
+//! Email over SMTP (RFC 5321), by lettre: TLS verified against configured authorities, connections pooled.
+//!
+//! Plaintext is spoken on loopback alone, and only if the configuration says so. An address with a local part beyond ASCII
+//! needs SMTPUTF8 (RFC 6531) at the next hop. Messages carry `Auto-Submitted: auto-generated` (RFC 3834); DKIM is the mail
+//! host's affair.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use lettre::address::Envelope;
+use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::transport::smtp::PoolConfig;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use protocol::cpi::{Cpi, EmailAddress};
+
+use super::message::stays_in_its_line;
+use super::{Courier, CourierError, Delivery, Message};
+use crate::config::{ConfigError, SmtpConfig, SmtpSecurity};
+
+/// Connections that lie idle longer are closed.
+const IDLE: Duration = Duration::from_secs(60);
+const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// Sends email.
+pub(crate) struct SmtpCourier {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl SmtpCourier {
+    /// Sets the courier up; within a runtime, since the pool tidies itself in the background.
+    pub(crate) fn new(config: &SmtpConfig) -> Result<Self, ConfigError> {
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
+            .port(config.port())
+            .timeout(Some(Duration::from_millis(config.timeout_ms)))
+            .pool_config(PoolConfig::new().max_size(config.connections).idle_timeout(IDLE))
+            .tls(tls(config)?);
+        let builder = match credentials(config)? {
+            Some(credentials) => builder.credentials(credentials),
+            None => builder,
+        };
+        Ok(Self { transport: builder.build(), from: sender(config)? })
+    }
+
+    async fn send(&self, to: &EmailAddress, message: &Message) -> Result<(), CourierError> {
+        let (envelope, email) = compose(&self.from, to, message).ok_or(CourierError::Unsupported)?;
+        self.transport.send_raw(&envelope, &email).await.map(|_| ()).map_err(|error| {
+            let why = if error.is_timeout() {
+                CourierError::TooSlow
+            } else if error.is_permanent() {
+                CourierError::Refused
+            } else if error.is_client() {
+                CourierError::Unsupported
+            } else {
+                CourierError::Unavailable
+            };
+            // The error's own text may hold the server's words, and those the address.
+            tracing::warn!(status = error.status().map(u16::from), tls = error.is_tls(), %why, "an email was not handed over");
+            why
+        })
+    }
+}
+
+impl Courier for SmtpCourier {
+    fn deliver<'a>(&'a self, to: &'a Cpi, message: &'a Message) -> Delivery<'a> {
+        Box::pin(async move {
+            match to {
+                Cpi::Email(address) => self.send(address, message).await,
+                Cpi::Phone(_) => Err(CourierError::Unsupported),
+            }
+        })
+    }
+}
+
+/// Checks the settings, and reads the files that they name.
+pub(crate) fn check(config: &SmtpConfig) -> Result<(), ConfigError> {
+    tls(config)?;
+    credentials(config)?;
+    sender(config).map(|_| ())
+}
+
+fn tls(config: &SmtpConfig) -> Result<Tls, ConfigError> {
+    let parameters = || {
+        let builder = TlsParameters::builder(config.host.clone());
+        let builder = match &config.ca_file {
+            Some(path) => builder.certificate_store(CertificateStore::None).add_root_certificate(authorities(path)?),
+            None => builder.certificate_store(CertificateStore::Default),
+        };
+        builder.build_rustls().map_err(|_| ConfigError::Smtp("the authorities cannot be used"))
+    };
+    match config.security {
+        SmtpSecurity::Starttls => parameters().map(Tls::Required),
+        SmtpSecurity::Implicit => parameters().map(Tls::Wrapper),
+        SmtpSecurity::Plaintext if is_loopback(&config.host) && config.allow_plaintext => Ok(Tls::None),
+        SmtpSecurity::Plaintext => {
+            Err(ConfigError::Smtp("plaintext is spoken to a loopback address alone, and with allow_plaintext = true"))
+        }
+    }
+}
+
+fn authorities(path: &Path) -> Result<Certificate, ConfigError> {
+    let unreadable = |reason: String| ConfigError::SmtpFile { path: path.to_owned(), reason };
+    let pem = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    if !pem.windows(PEM_CERTIFICATE.len()).any(|bytes| bytes == PEM_CERTIFICATE) {
+        return Err(unreadable("no certificate in it".to_owned()));
+    }
+    Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn credentials(config: &SmtpConfig) -> Result<Option<Credentials>, ConfigError> {
+    match (&config.user, &config.password_file) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) if config.security == SmtpSecurity::Plaintext => {
+            Err(ConfigError::Smtp("a password is not sent in plaintext"))
+        }
+        (Some(user), Some(path)) => {
+            let unreadable = |reason: String| ConfigError::SmtpFile { path: path.clone(), reason };
+            let password = service::secret_file::read(path)
+                .map_err(|error| unreadable(error.to_string()))?
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| unreadable("no such file, or not UTF-8".to_owned()))?;
+            Ok(Some(Credentials::new(user.clone(), password.trim_end_matches(['\r', '\n']).to_owned())))
+        }
+        _ => Err(ConfigError::Smtp("user and password_file go together")),
+    }
+}
+
+fn sender(config: &SmtpConfig) -> Result<Mailbox, ConfigError> {
+    let wrong = ConfigError::Smtp("from must be an address, as in `ID Prover <codes@prover.example>`");
+    match config.from.parse::<Mailbox>() {
+        Ok(mailbox) if stays_in_its_line(&config.from) => Ok(mailbox),
+        Ok(_) | Err(_) => Err(wrong),
+    }
+}
+
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// The email, and its envelope; none if the address could break out of its line.
+fn compose(from: &Mailbox, to: &EmailAddress, message: &Message) -> Option<(Envelope, Vec<u8>)> {
+    if !stays_in_its_line(to.as_address()) {
+        return None;
+    }
+    // The address is a dot-atom and a domain already; lettre's own check refuses the combining marks of Indic scripts, also
+    // where it reads the envelope out of the header.
+    let to = Address::new_dangerous(to.local_part(), to.domain());
+    let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).ok()?;
+    let random: [u8; 16] = rand::random();
+    let email = lettre::Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, to))
+        .envelope(envelope)
+        .subject(message.subject())
+        .message_id(Some(format!("<{}@{}>", hex::encode(random), from.email.domain())))
+        .date_now()
+        .header(AutoSubmitted)
+        .header(ContentType::TEXT_PLAIN)
+        .body(message.long_text().to_string())
+        .ok()?;
+    Some((email.envelope().clone(), email.formatted()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! `/v1/enrollments`.
+
+pub(super) mod create;
+pub(super) mod prove;

@@ -1,0 +1,29 @@
+//! The prover's metrics: a public interface, listed in `docs/operations.md`. Labels are bounded; none comes from outside.
+
+use metrics::{Unit, describe_counter, describe_histogram};
+
+/// Enrollment requests by outcome: `new`, `known`, or the name of the problem.
+pub const REQUESTS: &str = "id_prover_requests_total";
+/// Proofs by outcome: `issued`, or the name of the problem.
+pub const PROOFS: &str = "id_prover_proofs_total";
+/// Messages by method (`sms-otp`, `email-otp`) and outcome: `delivered`, or how they failed.
+pub const DELIVERIES: &str = "id_prover_deliveries_total";
+/// Seconds to hand a message over, by method.
+pub const DELIVERY_SECONDS: &str = "id_prover_delivery_seconds";
+/// Refusals by the limit that was reached: `total`, `msp`, `cpi-hour`, `cpi-day`, `number-range`.
+pub const LIMITED: &str = "id_prover_limited_total";
+/// Enrollments and credentials forgotten because they were over.
+pub const SWEPT: &str = "id_prover_swept_total";
+/// Seconds to write and sync a group of changes.
+pub const SYNC_SECONDS: &str = "id_prover_sync_seconds";
+
+/// Registers the help texts.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Enrollment requests by outcome");
+    describe_counter!(PROOFS, "Proofs by outcome");
+    describe_counter!(DELIVERIES, "Messages by method and outcome");
+    describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "To hand a message over, by method");
+    describe_counter!(LIMITED, "Refusals by the limit that was reached");
+    describe_counter!(SWEPT, "Enrollments and credentials forgotten because they were over");
+    describe_histogram!(SYNC_SECONDS, Unit::Seconds, "To write and sync a group of changes");
+}

@@ -1,0 +1,206 @@
+//! The first step: a signed request in, a message to the CPI, a signed challenge out.
+
+use std::sync::Arc;
+
+use protocol::cpi::Cpi;
+use protocol::credential::Method;
+use protocol::enrollment::{Code, EnrollmentId, EnrollmentRequest};
+use protocol::{CLOCK_SKEW, DocumentError, SignatureError, Signed, Timestamp, Unverified};
+use service::RetryAfter;
+
+use super::{Prover, Shared, Trouble};
+use crate::courier::{CourierError, Message};
+use crate::enrollment::{Facts, Requested, Stored, request_key};
+use crate::limits::Taken;
+use crate::storage::audit::Event;
+use crate::storage::change::Change;
+
+/// The signed challenge for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enrolled {
+    /// A message was sent.
+    New(Vec<u8>),
+    /// The request is known; no message was sent again.
+    Known(Vec<u8>),
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnrollError {
+    /// Not a signed enrollment request.
+    #[error(transparent)]
+    Malformed(#[from] DocumentError),
+    /// It is not signed by the key that it names.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The client certificate does not name its MSP, or the MSP is not admitted here.
+    #[error("the client certificate must name the MSP of the request, and the MSP be admitted here")]
+    NotThisMsp,
+    /// It is meant for another prover.
+    #[error("the request is meant for another ID Prover")]
+    OtherProver,
+    /// It is dated in the future.
+    #[error("the request is dated in the future")]
+    FromTheFuture,
+    /// It is too old.
+    #[error("the request is older than five minutes")]
+    TooOld,
+    /// There is no method for this kind of CPI.
+    #[error("no method for this kind of CPI")]
+    NoMethod,
+    /// No numbering plan has this number.
+    #[error("the numbering plan of its country has no such number")]
+    NotReachable,
+    /// The same key has signed another request with the same number.
+    #[error("cti: another request of this key had the same")]
+    NumberTaken,
+    /// The enrollment that it opened has expired.
+    #[error("the enrollment has expired")]
+    Expired,
+    /// The enrollment that it opened is locked.
+    #[error("all tries are spent")]
+    Locked,
+    /// A limit on messages.
+    #[error("too many messages")]
+    Limited(RetryAfter),
+    /// The message could not be delivered; the enrollment is gone, and the same request may be sent again.
+    #[error(transparent)]
+    NotDelivered(#[from] CourierError),
+    /// The database.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+}
+
+/// A request whose signature and rules hold.
+struct Admitted {
+    request: Signed<EnrollmentRequest>,
+    method: Method,
+}
+
+impl Prover {
+    /// Answers a signed request of a user of the MSP whose certificate has `names`. Once begun, it goes on even if whoever
+    /// asked is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`EnrollError`] names the broken rule.
+    pub async fn enroll(&self, request: &[u8], names: &[String]) -> Result<Enrolled, EnrollError> {
+        let admitted = self.shared.admit(request, names)?;
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::spawn(async move { shared.enroll(admitted).await });
+        work.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Trouble::Busy.into()),
+        })
+    }
+}
+
+impl Shared {
+    /// Holds a request to the rules. The cheap ones come first.
+    fn admit(&self, request: &[u8], names: &[String]) -> Result<Admitted, EnrollError> {
+        let unverified = Unverified::<EnrollmentRequest>::parse(request)?;
+        let claimed = unverified.unverified_document();
+        if !names.iter().any(|name| name == claimed.msp.domain()) || !self.config.msps.admit(&claimed.msp) {
+            return Err(EnrollError::NotThisMsp);
+        }
+        if claimed.prover != self.config.name {
+            return Err(EnrollError::OtherProver);
+        }
+        let now = self.now();
+        if claimed.issued_at > now.plus(CLOCK_SKEW) {
+            return Err(EnrollError::FromTheFuture);
+        }
+        if claimed.issued_at.plus(CLOCK_SKEW) < now {
+            return Err(EnrollError::TooOld);
+        }
+        let key = claimed.user_key;
+        let request = unverified.verify(&key)?;
+        let cpi = &request.document().cpi;
+        let method = self.method(cpi.kind()).ok_or(EnrollError::NoMethod)?;
+        match cpi {
+            Cpi::Phone(number) if !number.is_assigned() => Err(EnrollError::NotReachable),
+            Cpi::Phone(_) | Cpi::Email(_) => Ok(Admitted { request, method }),
+        }
+    }
+
+    async fn enroll(&self, admitted: Admitted) -> Result<Enrolled, EnrollError> {
+        let document = admitted.request.document();
+        let key = request_key(&document.user_key.thumbprint(), &document.id);
+        let _held = self.requests.hold(key).await;
+        let known = self.read(move |storage| storage.enrollment_of(&key)).await?;
+        let now = self.now();
+        match known {
+            None => self.open(&admitted, now).await.map(Enrolled::New),
+            Some(stored) if stored.facts().request_hash != admitted.request.hash() => Err(EnrollError::NumberTaken),
+            Some(Stored::Locked(_)) => Err(EnrollError::Locked),
+            Some(stored) if stored.facts().is_expired(now) => Err(EnrollError::Expired),
+            Some(Stored::Requested(requested)) => self.open_again(requested, now).await.map(Enrolled::New),
+            Some(Stored::Challenged(state)) => Ok(Enrolled::Known(state.challenge)),
+            Some(Stored::Proven(state)) => Ok(Enrolled::Known(state.challenge)),
+            Some(Stored::Issued(state)) => Ok(Enrolled::Known(state.challenge)),
+        }
+    }
+
+    async fn open(&self, admitted: &Admitted, now: Timestamp) -> Result<Vec<u8>, EnrollError> {
+        let document = admitted.request.document();
+        let taken = self.limits.take(&document.cpi, &document.msp).map_err(EnrollError::Limited)?;
+        let id = EnrollmentId::from_bytes(rand::random());
+        let code = self.new_code();
+        let expires_at = now.plus(self.config.codes.lifetime());
+        let code_hash = self.keys.hash_code(&id, &code);
+        let requested = Requested::open(&admitted.request, admitted.method, id, code_hash, now, expires_at);
+        let change = Change::open(&requested, now);
+        self.send(requested, code, taken, change, now).await
+    }
+
+    /// The prover went down while a message was on its way: nobody knows the code, so another one is sent.
+    async fn open_again(&self, requested: Requested, now: Timestamp) -> Result<Vec<u8>, EnrollError> {
+        let taken = self.limits.take(&requested.facts.cpi, &requested.facts.msp).map_err(EnrollError::Limited)?;
+        let code = self.new_code();
+        let code_hash = self.keys.hash_code(&requested.facts.id, &code);
+        let requested = requested.with_code(code_hash);
+        let change = Change::reopen(&requested, now);
+        self.send(requested, code, taken, change, now).await
+    }
+
+    /// Records, sends, records, and returns the signed challenge.
+    async fn send(
+        &self,
+        requested: Requested,
+        code: Code,
+        taken: Taken,
+        change: Change,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, EnrollError> {
+        if let Err(error) = self.writer.write(change).await {
+            self.limits.give_back(taken);
+            return Err(Trouble::from(error).into());
+        }
+        if let Err(error) = self.deliver(&requested.facts, code, now).await {
+            // After a time-out it may have been sent all the same.
+            if error != CourierError::TooSlow {
+                self.limits.give_back(taken);
+            }
+            self.writer.write(Change::drop(&requested.facts, self.now())).await.map_err(Trouble::from)?;
+            return Err(error.into());
+        }
+        let hpke_key = self.keys.hpke().public();
+        let challenge = requested.challenge(&self.config.name, hpke_key, self.config.codes.length);
+        let challenge = Signed::sign(challenge, self.keys.signing()).bytes().to_vec();
+        let challenged = Stored::Challenged(requested.delivered(challenge.clone(), self.config.codes.tries));
+        let change = Change::next(&challenged, Event::Delivered, self.now());
+        self.writer.write(change).await.map_err(Trouble::from)?;
+        Ok(challenge)
+    }
+
+    async fn deliver(&self, facts: &Facts, code: Code, now: Timestamp) -> Result<(), CourierError> {
+        let lifetime = facts.expires_at.since(now);
+        let message = Message::new(facts.id, code, &facts.msp, &facts.user_key.thumbprint(), lifetime);
+        let message = message.ok_or(CourierError::Unsupported)?;
+        self.couriers.deliver(facts.method, &facts.cpi, &message).await
+    }
+
+    fn new_code(&self) -> Code {
+        Code::generate(self.config.codes.length, &mut rand::rng())
+    }
+}

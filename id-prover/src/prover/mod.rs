@@ -1,0 +1,209 @@
+//! The prover at work: the state machine of [`crate::enrollment`] with clock, randomness, database, couriers and limits.
+
+mod enroll;
+mod prove;
+mod sweep;
+
+use std::sync::Arc;
+
+use protocol::Timestamp;
+use protocol::cpi::{Cpi, CpiKind};
+use protocol::credential::Method;
+use protocol::enrollment::EnrollmentId;
+use service::secret_file::SecretFileError;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::courier::Couriers;
+use crate::enrollment::RequestKey;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::locks::Locks;
+use crate::storage::writer::{WriteError, Writer};
+use crate::storage::{Storage, StorageError};
+
+pub use enroll::{EnrollError, Enrolled};
+pub use prove::ProveError;
+
+/// Why a prover cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] SecretFileError),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A setting.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state folder cannot be made.
+    #[error("cannot make the state folder: {0}")]
+    Folder(std::io::Error),
+}
+
+/// The database cannot do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// Too much to do, or shutting down: try again.
+    #[error("the prover has too much to do")]
+    Busy,
+    /// The disk is full.
+    #[error("the prover cannot keep more")]
+    Full,
+    /// The database failed.
+    #[error("the database failed")]
+    Failed,
+}
+
+impl From<WriteError> for Trouble {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Busy => Self::Busy,
+            WriteError::Full => Self::Full,
+            WriteError::Failed => Self::Failed,
+        }
+    }
+}
+
+/// An ID Prover. Cheap to clone; all clones are one prover.
+#[derive(Clone)]
+pub struct Prover {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    // Dropped first: the writer finishes what waits before the database closes.
+    writer: Writer,
+    storage: Arc<Storage>,
+    keys: Keys,
+    couriers: Couriers,
+    limits: Limits,
+    /// Held while a request is answered, so that the same request twice at once sends one message.
+    requests: Locks<RequestKey>,
+    /// Held while a proof is judged, so that two right proofs at once yield one credential.
+    enrollments: Locks<EnrollmentId>,
+    config: Config,
+    clock: Clock,
+}
+
+impl Prover {
+    /// Opens the database and the keys, creating what is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub async fn open(config: Config, clock: Clock) -> Result<Self, OpenError> {
+        config.check_settings()?;
+        let couriers = Couriers::open(&config.courier)?;
+        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(config, couriers, clock));
+        opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    fn open_blocking(config: Config, couriers: Couriers, clock: Clock) -> Result<Self, OpenError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let folder = &config.state_folder;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(OpenError::Folder)?;
+        let keys = Keys::open(folder)?;
+        let storage = Arc::new(Storage::open(&folder.join("database"), config.cache_bytes)?);
+        let writer = Writer::start(Arc::clone(&storage))?;
+        let limits = Limits::new(&config.limits, &clock);
+        warm_up();
+        let shared = Shared {
+            writer,
+            storage,
+            keys,
+            couriers,
+            limits,
+            requests: Locks::default(),
+            enrollments: Locks::default(),
+            config,
+            clock,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Checks the audit trail from its first entry to its last; returns how many there are.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] names the first entry that does not follow from the one before.
+    pub async fn check_audit(&self) -> Result<u64, StorageError> {
+        self.shared.blocking(Storage::check_audit).await
+    }
+
+    /// A signed credential that was issued and has not expired, by its number.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn credential(&self, id: [u8; 16]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.shared.blocking(move |storage| storage.credential(&id)).await
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    /// The methods that this prover has couriers for.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = Method> {
+        [Method::SmsOtp, Method::EmailOtp].into_iter().filter(|method| self.shared.offers(*method))
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Timestamp {
+        (self.clock)().into()
+    }
+
+    fn offers(&self, method: Method) -> bool {
+        let couriers = &self.config.courier;
+        match method {
+            Method::SmsOtp => couriers.sms.is_some(),
+            Method::EmailOtp => couriers.email.is_some(),
+        }
+    }
+
+    /// The method that proves this kind of CPI, if there is a courier for it.
+    fn method(&self, kind: CpiKind) -> Option<Method> {
+        let method = match kind {
+            CpiKind::Phone => Method::SmsOtp,
+            CpiKind::Email => Method::EmailOtp,
+        };
+        self.offers(method).then_some(method)
+    }
+
+    /// Reads the database off the threads that serve connections.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Storage) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        self.blocking(read).await.map_err(|error| {
+            tracing::error!(%error, "the database cannot be read");
+            Trouble::Failed
+        })
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Storage) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let storage = Arc::clone(&self.storage);
+        let work = tokio::task::spawn_blocking(move || work(&storage));
+        work.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+/// Loads the metadata of telephone numbers, so that the first request need not wait for it.
+fn warm_up() {
+    if let Ok(Cpi::Phone(number)) = Cpi::parse("tel:+14155550132") {
+        let _ = number.is_assigned();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Serving: the listeners, the background work, and the end of both.
+
+use std::sync::Arc;
+
+use hyper_util::service::TowerToHyperService;
+use service::{CancellationToken, Listener, Readiness, install_metrics, run_admin, serve};
+
+use crate::clock::{Clock, system_clock};
+use crate::config::Config;
+use crate::handlers;
+use crate::prover::{OpenError, Prover};
+
+/// The bound sockets of an ID Prover.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where MSPs come in.
+    pub public: Listener,
+    /// Health, readiness, metrics.
+    pub admin: Option<Listener>,
+}
+
+/// Why an ID Prover cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A setting, a key or the database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Runs an ID Prover until `shutdown`, then drains.
+///
+/// # Errors
+///
+/// [`RunError`] if it cannot start.
+pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
+    run_with_clock(config, listeners, system_clock(), shutdown).await
+}
+
+/// As [`run`], by another clock.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_with_clock(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let (readiness, prometheus) = (Readiness::default(), install_metrics());
+    crate::metrics::describe();
+    let prover = Prover::open(config, clock).await?;
+    let admin = listeners
+        .admin
+        .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));
+    let (sweeping, token) = (prover.clone(), shutdown.clone());
+    let sweeping = tokio::spawn(async move { sweeping.sweep(token).await });
+    readiness.set_ready(true);
+    tracing::info!("ID prover serving");
+    let router = handlers::router(Arc::new(prover));
+    let drained = serve(listeners.public, TowerToHyperService::new(router), shutdown).await;
+    readiness.set_ready(false);
+    tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "ID prover drained");
+    for task in [Some(sweeping), admin].into_iter().flatten() {
+        // A task that panicked has said so already.
+        let _ = task.await;
+    }
+    Ok(())
+}

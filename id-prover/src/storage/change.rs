@@ -1,0 +1,168 @@
+//! Changes of the database: what each step of an enrollment puts and deletes, and the audit entry that goes with it.
+
+use std::time::Duration;
+
+use protocol::Timestamp;
+
+use super::audit::{Entry, Event};
+use crate::enrollment::{Facts, Issued, Requested, Stored, Terms};
+
+/// How long an enrollment is remembered once it is over, so that its user hears why and a lost answer can be asked for.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// The column families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Enrollments,
+    Requests,
+    Credentials,
+    Deadlines,
+    Audit,
+    Meta,
+}
+
+impl Family {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Enrollments, Self::Requests, Self::Credentials, Self::Deadlines, Self::Audit, Self::Meta];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Enrollments => "enrollments",
+            Self::Requests => "requests",
+            Self::Credentials => "credentials",
+            Self::Deadlines => "deadlines",
+            Self::Audit => "audit",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+/// One change of one key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Op {
+    Put(Family, Vec<u8>, Vec<u8>),
+    Delete(Family, Vec<u8>),
+}
+
+/// Changes that become visible together, with what the audit trail says of them.
+pub(crate) struct Change {
+    pub(super) ops: Vec<Op>,
+    pub(super) audit: Option<Entry>,
+    /// Whether the answer waits until it is durable.
+    pub(super) sync: bool,
+}
+
+/// What is to be deleted at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline {
+    pub(crate) at: Timestamp,
+    kind: Kind,
+    id: [u8; 16],
+    request: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Enrollment,
+    Credential,
+}
+
+impl Change {
+    /// A new enrollment, before its message is sent.
+    pub(crate) fn open(requested: &Requested, now: Timestamp) -> Self {
+        let facts = &requested.facts;
+        let ops = vec![
+            put(&Stored::Requested(requested.clone())),
+            Op::Put(Family::Requests, facts.request_key().to_vec(), facts.id.as_bytes().to_vec()),
+            Deadline::of(facts).put(),
+        ];
+        Self::audited(ops, facts, now, Event::requested(facts))
+    }
+
+    /// An enrollment whose code is replaced, before its message is sent.
+    pub(crate) fn reopen(requested: &Requested, now: Timestamp) -> Self {
+        Self::audited(vec![put(&Stored::Requested(requested.clone()))], &requested.facts, now, Event::Resent)
+    }
+
+    /// An enrollment whose message could not be delivered: forgotten, so that the same request may be sent again.
+    pub(crate) fn drop(facts: &Facts, now: Timestamp) -> Self {
+        Self::audited(Deadline::of(facts).delete_all(), facts, now, Event::NotDelivered)
+    }
+
+    /// The next state of an enrollment.
+    pub(crate) fn next(stored: &Stored, event: Event, now: Timestamp) -> Self {
+        Self::audited(vec![put(stored)], stored.facts(), now, event)
+    }
+
+    /// A signed credential. It follows from what is durable already, so nobody need wait for it.
+    pub(crate) fn issue(issued: &Issued, terms: &Terms) -> Self {
+        let deadline =
+            Deadline { at: terms.expires_at, kind: Kind::Credential, id: terms.credential_id, request: Vec::new() };
+        let ops = vec![
+            put(&Stored::Issued(issued.clone())),
+            Op::Put(Family::Credentials, terms.credential_id.to_vec(), issued.credential.clone()),
+            deadline.put(),
+        ];
+        Self { ops, audit: None, sync: false }
+    }
+
+    /// Forgets what is over.
+    pub(crate) fn sweep(due: &[Deadline]) -> Self {
+        Self { ops: due.iter().flat_map(Deadline::delete_all).collect(), audit: None, sync: false }
+    }
+
+    fn audited(ops: Vec<Op>, facts: &Facts, at: Timestamp, event: Event) -> Self {
+        Self { ops, audit: Some(Entry { at, id: facts.id, event }), sync: true }
+    }
+}
+
+impl Deadline {
+    fn of(facts: &Facts) -> Self {
+        Self {
+            at: facts.is_over_at().plus(REMEMBERED),
+            kind: Kind::Enrollment,
+            id: *facts.id.as_bytes(),
+            request: facts.request_key().to_vec(),
+        }
+    }
+
+    pub(super) fn decode(key: &[u8], value: &[u8]) -> Option<Self> {
+        let (at, rest) = key.split_first_chunk()?;
+        let (kind, id) = rest.split_first()?;
+        let kind = match kind {
+            0 => Kind::Enrollment,
+            1 => Kind::Credential,
+            _ => return None,
+        };
+        let at = Timestamp::from_seconds(u64::from_be_bytes(*at));
+        Some(Self { at, kind, id: id.try_into().ok()?, request: value.to_vec() })
+    }
+
+    fn key(&self) -> Vec<u8> {
+        let kind = match self.kind {
+            Kind::Enrollment => 0,
+            Kind::Credential => 1,
+        };
+        [self.at.seconds().to_be_bytes().as_slice(), &[kind], &self.id].concat()
+    }
+
+    fn put(&self) -> Op {
+        Op::Put(Family::Deadlines, self.key(), self.request.clone())
+    }
+
+    fn delete_all(&self) -> Vec<Op> {
+        let deadline = Op::Delete(Family::Deadlines, self.key());
+        match self.kind {
+            Kind::Enrollment => vec![
+                Op::Delete(Family::Enrollments, self.id.to_vec()),
+                Op::Delete(Family::Requests, self.request.clone()),
+                deadline,
+            ],
+            Kind::Credential => vec![Op::Delete(Family::Credentials, self.id.to_vec()), deadline],
+        }
+    }
+}
+
+fn put(stored: &Stored) -> Op {
+    Op::Put(Family::Enrollments, stored.facts().id.as_bytes().to_vec(), stored.encode())
+}
