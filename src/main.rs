@@ -1,1 +1,7 @@
-fn main() {}
+//! The `discovery` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    discovery::commands::main()
+}

@@ -1,0 +1,43 @@
+//! Contact books: people, and their telephone numbers and email addresses as they were written down.
+//!
+//! [`vcard`] reads a book into [`Contact`]s; [`Contact::identifiers`] turns what stands there into CPIs. A number without
+//! country code is completed with the region of its card, else with the one the user names.
+//!
+//! The book is someone's address book: `Debug` shows no name, number or address, and no error repeats one.
+
+pub mod vcard;
+
+use std::fmt;
+
+use protocol::cpi::{Cpi, CpiError, Region};
+
+/// A person in a contact book.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The name to show: one line without control characters, 128 characters at most.
+    pub name: String,
+    /// Telephone numbers, as written.
+    pub phones: Vec<String>,
+    /// Email addresses, as written.
+    pub emails: Vec<String>,
+    /// Where the numbers without country code are at home, if the card tells.
+    pub region: Option<Region>,
+    /// Categories, as written.
+    pub categories: Vec<String>,
+}
+
+impl Contact {
+    /// Everything to look up: the text as written, and its CPI or the rule it broke. Numbers come first. `default` is the
+    /// region of numbers without country code on cards that tell none.
+    pub fn identifiers(&self, default: Option<Region>) -> impl Iterator<Item = (&str, Result<Cpi, CpiError>)> {
+        let region = self.region.or(default);
+        let texts = self.phones.iter().chain(&self.emails);
+        texts.map(move |text| (text.as_str(), Cpi::from_user_input(text, region)))
+    }
+}
+
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contact({} numbers, {} addresses, redacted)", self.phones.len(), self.emails.len())
+    }
+}

@@ -1,0 +1,153 @@
+//! One user enrolls one CPI at one MSP and publishes a mapping: both sides of the handshake, as a command plays them.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use client::enrollment::{Enrolled, Requested, Wish};
+use client::http::{Bounds, HttpClient, TlsIdentity};
+use client::msp::{ProverConnection, StoreConnection};
+use client::trust::Trust;
+use protocol::cpi::Cpi;
+use protocol::mimi_uri::Msp;
+use protocol::problem::ProblemType;
+use protocol::receipt::Receipt;
+use protocol::{Signed, SigningKey, Timestamp};
+
+use crate::certificates::Identity;
+use crate::codes::{Awaited, CodeSource};
+use crate::failure::Failure;
+use crate::stack::Description;
+
+/// How many different wrong codes a person may type before the command gives up; the prover has its own limit.
+const TRIES: u32 = 5;
+
+/// The MSP's connections, and whom its users trust.
+pub struct Desk {
+    msp: Msp,
+    prover: ProverConnection,
+    prover_name: String,
+    store: StoreConnection,
+    trust: Trust,
+}
+
+/// The present time, for documents.
+#[must_use]
+pub fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+impl Desk {
+    /// Opens the desk of `msp`, whose certificate is `identity`, in a local stack.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] if a file of the stack cannot be read.
+    pub fn open(stack: &Description, msp: Msp, identity: &Identity) -> Result<Self, Failure> {
+        let trust = read_trust(stack)?;
+        let client = Some((std::fs::read(&identity.certificate)?, std::fs::read(&identity.key)?));
+        let http = HttpClient::new(&TlsIdentity { ca_pem: std::fs::read(&stack.ca_cert)?, client }, Bounds::default())?;
+        Ok(Self {
+            msp,
+            prover: ProverConnection::new(http.clone(), &stack.prover_url),
+            prover_name: stack.prover.clone(),
+            store: StoreConnection::new(http, &stack.store_url, trust.provider.receipt_key),
+            trust,
+        })
+    }
+
+    /// The MSP of this desk.
+    #[must_use]
+    pub fn msp(&self) -> &Msp {
+        &self.msp
+    }
+
+    /// Whom its users trust.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Proves possession of `cpi` under `key`: request, code, proof, credential.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] in the words of whoever refused.
+    pub async fn enroll(&self, cpi: &Cpi, key: &SigningKey, codes: &CodeSource) -> Result<Enrolled, Failure> {
+        let trust = &self.trust.provers;
+        let requested =
+            Requested::begin(cpi.clone(), self.msp.clone(), &self.prover_name, key, now(), &mut rand::rng());
+        let challenge = self.prover.request(requested.bytes()).await?;
+        let challenged = requested.challenged(&challenge, trust, now())?;
+        let fingerprint = key.public().thumbprint().fingerprint();
+        let awaited = Awaited { id: challenged.id(), cpi, msp: &self.msp, fingerprint: &fingerprint };
+        for tries_left in (0..TRIES).rev() {
+            let code = codes.code(&awaited).await?;
+            let proof = challenged.prove(&code, &mut rand::rng())?;
+            match self.prover.proof(challenged.id(), &proof).await {
+                Ok(credential) => return Ok(challenged.credential(&credential, trust)?),
+                Err(error) if tries_left > 0 && wrong_code(&error) => crate::output::note(&error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Failure::new("no right code was given"))
+    }
+
+    /// Signs what the user wishes and publishes it. Returns the published bytes and the receipt.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] in the words of whoever refused.
+    pub async fn publish(
+        &self,
+        enrolled: &Enrolled,
+        wish: Wish,
+        key: &SigningKey,
+    ) -> Result<(Vec<u8>, Signed<Receipt>), Failure> {
+        let mapping = enrolled.map(wish.clone(), key, now())?;
+        match self.store.publish(&mapping).await {
+            Ok(receipt) => Ok((mapping, receipt)),
+            Err(error) => {
+                // The key has published before, and this side has lost count: go on from where the store is.
+                let Some(seq) = stale(&error) else { return Err(error.into()) };
+                let mapping = enrolled.map(Wish { seq: seq + 1, ..wish }, key, now())?;
+                let receipt = self.store.publish(&mapping).await?;
+                Ok((mapping, receipt))
+            }
+        }
+    }
+}
+
+/// How long a mapping holds unless its credential ends earlier.
+pub const MAPPING_LIFETIME: Duration = protocol::credential::DEFAULT_LIFETIME;
+
+/// Reads the trust file of a stack.
+///
+/// # Errors
+///
+/// [`Failure`] names the file or what is wrong in it.
+pub fn read_trust(stack: &Description) -> Result<Trust, Failure> {
+    read_trust_file(&stack.trust)
+}
+
+/// Reads a trust file.
+///
+/// # Errors
+///
+/// As [`read_trust`].
+pub fn read_trust_file(path: &Path) -> Result<Trust, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
+    Ok(Trust::from_toml(&text)?)
+}
+
+fn wrong_code(error: &client::Error) -> bool {
+    error
+        .problem
+        .as_ref()
+        .is_some_and(|problem| problem.problem_type == ProblemType::WrongCode && problem.tries_left != Some(0))
+}
+
+fn stale(error: &client::Error) -> Option<u64> {
+    let problem = error.problem.as_ref()?;
+    (problem.problem_type == ProblemType::StaleSequence).then_some(problem.current_seq?)
+}

@@ -1,0 +1,31 @@
+//! The `discovery` command: a local stack of all parties, and what users, MSPs and askers do with it.
+//!
+//! | room | what lives there |
+//! | --- | --- |
+//! | [`commands`] | the command line: one file for each command, which parses, calls and prints |
+//! | [`stack`] | relay, gateway, mapping store and ID Prover on loopback, as one process; `stack.json` |
+//! | [`enroll`] | both sides of the handshake, then publication |
+//! | [`codes`] | where the user reads the one-time code: terminal, outbox, mailbox |
+//! | [`wallet`] | the user's key and what was published under it |
+//! | [`contacts`] | contact books (vCard) |
+//! | [`demo`] | a contact book enrolls and is found: every expectation checked |
+//! | [`mail_sink`] | a real SMTP server for the demo and the tests |
+//! | [`certificates`] | a throw-away authority for the stack |
+//! | [`output`], [`failure`] | what is printed, and exit statuses |
+//!
+//! The parties' own crates do the work: this one composes them. It is the only crate that knows all of them.
+
+#![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
+
+pub mod certificates;
+pub mod codes;
+pub mod commands;
+pub mod contacts;
+pub mod demo;
+pub mod enroll;
+pub mod failure;
+pub mod mail_sink;
+pub mod output;
+pub mod stack;
+pub mod wallet;

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Installs what the build and the tests need besides Rust and gcc: g++ and libclang (RocksDB), aiosmtpd (a real mail server
+# for the demo and the tests). Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang
+# and aiosmtpd from PyPI into a folder of our own.
+set -eu
+
+tools=$HOME/.cache/mimi-discovery/tools
+PATH=$tools/bin:$PATH
+
+has_libclang() {
+    ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* "${LIBCLANG_PATH:-/nonexistent}"/libclang*.so* \
+        "$tools"/lib/python*/site-packages/clang/native/libclang.so 2>/dev/null | grep -q .
+}
+
+missing() {
+    command -v g++ >/dev/null || echo g++
+    has_libclang || echo libclang
+    command -v aiosmtpd >/dev/null || echo aiosmtpd
+}
+
+wanted=$(missing)
+[ -n "$wanted" ] || exit 0
+echo "setup: installing" $wanted >&2
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    as_root="sudo -n"
+fi
+if command -v apt-get >/dev/null && { [ -z "$as_root" ] || sudo -n true 2>/dev/null; }; then
+    # The newest libclang runtime that the system has.
+    $as_root apt-get update -qq
+    clang=$(apt-cache pkgnames libclang1- | grep -E '^libclang1-[0-9]+$' | sort -V | tail -n 1)
+    packages=
+    for name in $wanted; do
+        case $name in
+            g++) packages="$packages g++" ;;
+            libclang) packages="$packages $clang" ;;
+            aiosmtpd) packages="$packages python3-aiosmtpd" ;;
+        esac
+    done
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null
+elif command -v python3 >/dev/null; then
+    python3 -m venv "$tools"
+    "$tools"/bin/pip install --quiet libclang aiosmtpd
+fi
+
+wanted=$(missing)
+if [ -n "$wanted" ]; then
+    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd)" >&2
+    exit 1
+fi
