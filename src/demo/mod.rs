@@ -1,9 +1,9 @@
 //! The demo: a contact book enrolls and is found.
 //!
-//! The people of the book enroll with three MSPs by the plan in their `CATEGORIES` ([`plan`]); codes come to telephone
+//! The people of the book enroll with three MSPs by the plan in their `CATEGORIES` (`plan`); codes come to telephone
 //! numbers by the development courier and to email addresses by real SMTP. Then somebody else, who has the relay's address,
 //! the trust file and the book, looks everybody up: one by one for the time it takes, and all at once. Every answer is
-//! compared with what was published, and every document is verified once more, offline ([`report`]).
+//! compared with what was published, and every document is verified once more, offline (`report`).
 
 mod enrolling;
 mod plan;
