@@ -23,7 +23,7 @@ use rand::seq::SliceRandom as _;
 
 use crate::error::{Error, Fault};
 use crate::http::{Bounds, HttpClient, TlsIdentity, expect};
-use crate::oblivious::{Clock, ObliviousClient};
+use crate::oblivious::{Clock, ObliviousClient, PADDED_REQUEST_BYTES};
 use crate::trust::Trust;
 use crate::verify::verify;
 
@@ -147,7 +147,7 @@ impl Client {
             .header(header::CONTENT_TYPE, media::CBOR)
             .body(Bytes::from(question.encode()))
             .map_err(|error| Error::lasting(Fault::Caller, error))?;
-        let response = self.oblivious.send(&request).await?;
+        let response = self.oblivious.send(&request, padded_bytes(cpis.len())).await?;
         let (_, body) = expect(response, &[StatusCode::OK], Fault::Store)?;
         let answer = Answer::decode(&body).map_err(|error| Error::lasting(Fault::Store, error))?;
         if answer.entries.len() != cpis.len() {
@@ -186,6 +186,16 @@ impl Builder {
         let key = self.trust.provider.key_configuration_key;
         let oblivious = ObliviousClient::new(http, self.relay_url, self.keys_url, key, Arc::clone(&self.clock));
         Ok(Client { oblivious, lookup_url: self.lookup_url, provers: Arc::new(self.trust.provers), clock: self.clock })
+    }
+}
+
+/// How long a question is made, by how many it asks for. The gateway pads its answer to four times as much: room for the
+/// mappings of as many people as were asked for, so that neither size tells how many were found.
+pub const fn padded_bytes(cpis: usize) -> usize {
+    match cpis {
+        0..=1 => PADDED_REQUEST_BYTES[0],
+        2..=8 => PADDED_REQUEST_BYTES[1],
+        _ => PADDED_REQUEST_BYTES[2],
     }
 }
 

@@ -65,6 +65,7 @@ impl<T: Target> Gateway<T> {
                 target,
                 allowed: config.allowed.clone(),
                 buckets: config.exchange.padded_response_bytes.clone(),
+                per_request: config.exchange.response_per_request,
             },
             budget: Budget::new(&config.limits),
             exchange: config.exchange.clone(),
@@ -119,11 +120,7 @@ impl<T: Target> Gateway<T> {
         let cost = response.extensions().get::<Cost>().map_or(1, |Cost(cost)| cost.get());
         self.budget.owe(&relay, cost - 1);
         ::metrics::counter!(metrics::ANSWERS, "class" => class(response.status())).increment(1);
-        let binary = self
-            .inside
-            .write(response)
-            .or_else(|_| self.inside.write(Problem::AnswerTooLarge.response()))
-            .map_err(|_| Problem::MalformedCapsule)?;
+        let binary = self.inside.write(response, &content).map_err(|_| Problem::MalformedCapsule)?;
         let sealed = sealer.encapsulate(&binary).map_err(|_| Problem::MalformedCapsule)?;
         ::metrics::histogram!(metrics::SECONDS).record(start.elapsed());
         let mut answer = Response::new(Bytes::from(sealed));

@@ -34,6 +34,9 @@ pub(crate) struct Opened {
     pub(crate) padding: usize,
 }
 
+/// The framing indicator of a request of indeterminate length (RFC 9292 §3.3).
+const INDETERMINATE_REQUEST: u8 = 2;
+
 /// Fields of one hop. `host` goes too: the authority is in the URI.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
@@ -48,9 +51,7 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 pub(crate) fn read_request(binary: &[u8]) -> Result<Opened, BinaryHttpError> {
-    let mut cursor = Cursor::new(binary);
-    let message = Message::read_bhttp(&mut cursor).map_err(|_| BinaryHttpError::Framing)?;
-    let end = usize::try_from(cursor.position()).map_err(|_| BinaryHttpError::Framing)?;
+    let (message, end) = read_message(binary)?;
     let padding = binary.get(end..).unwrap_or_default();
     if padding.iter().any(|byte| *byte != 0) {
         return Err(BinaryHttpError::Padding);
@@ -78,6 +79,19 @@ pub(crate) fn read_request(binary: &[u8]) -> Result<Opened, BinaryHttpError> {
     Ok(Opened { request, padding: padding.len() })
 }
 
+/// A message and where it ends.
+fn read_message(binary: &[u8]) -> Result<(Message, usize), BinaryHttpError> {
+    let read = |binary: &[u8]| {
+        let mut cursor = Cursor::new(binary);
+        let message = Message::read_bhttp(&mut cursor).ok()?;
+        Some((message, usize::try_from(cursor.position()).ok()?))
+    };
+    // The ends of empty content and trailers may be left away (RFC 9292 §3.8); in a message of indeterminate length the
+    // `bhttp` crate insists on them. Two zeros are these ends and no more: a message cut elsewhere stays cut.
+    let completed = || (binary.first() == Some(&INDETERMINATE_REQUEST)).then(|| [binary, &[0, 0]].concat());
+    read(binary).or_else(|| read(&completed()?)).ok_or(BinaryHttpError::Framing)
+}
+
 fn uri(scheme: Option<&[u8]>, authority: Option<&[u8]>, path: Option<&[u8]>) -> Option<Uri> {
     let (authority, path) = (std::str::from_utf8(authority?).ok()?, std::str::from_utf8(path?).ok()?);
     if scheme? != b"https" || authority.is_empty() || authority.contains('@') || !path.starts_with('/') {
@@ -87,7 +101,11 @@ fn uri(scheme: Option<&[u8]>, authority: Option<&[u8]>, path: Option<&[u8]>) -> 
 }
 
 /// Writes a response and pads it with zeros to the first of `buckets` that it fits in, or to a multiple of the last.
-pub(crate) fn write_response(response: Response<Bytes>, buckets: &[usize]) -> Result<Vec<u8>, BinaryHttpError> {
+pub(crate) fn write_response(
+    response: Response<Bytes>,
+    buckets: &[usize],
+    at_least: usize,
+) -> Result<Vec<u8>, BinaryHttpError> {
     let (mut head, body) = response.into_parts();
     drop_hop_by_hop(&mut head.headers);
     let status = bhttp::StatusCode::try_from(head.status.as_u16()).map_err(|_| BinaryHttpError::Control)?;
@@ -98,9 +116,9 @@ pub(crate) fn write_response(response: Response<Bytes>, buckets: &[usize]) -> Re
     message.write_content(&body);
     let mut binary = Vec::with_capacity(body.len() + 256);
     message.write_bhttp(Mode::KnownLength, &mut binary).map_err(|_| BinaryHttpError::Framing)?;
-    let length = binary.len();
-    let bucket = buckets.iter().copied().find(|bucket| length <= *bucket);
     let largest = buckets.last().copied().unwrap_or(1);
+    let length = binary.len().max(at_least.min(largest));
+    let bucket = buckets.iter().copied().find(|bucket| length <= *bucket);
     binary.resize(bucket.unwrap_or_else(|| length.next_multiple_of(largest)), 0);
     Ok(binary)
 }

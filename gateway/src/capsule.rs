@@ -15,6 +15,8 @@ pub(crate) struct Inside<T> {
     pub(crate) target: T,
     pub(crate) allowed: Vec<AllowedTarget>,
     pub(crate) buckets: Vec<usize>,
+    /// Answers are at least so many times as long as the content of their request.
+    pub(crate) per_request: usize,
 }
 
 impl<T: Target> Inside<T> {
@@ -42,9 +44,12 @@ impl<T: Target> Inside<T> {
         })
     }
 
-    /// Writes a response as padded binary HTTP. One that cannot be written is replaced by a constant that can.
-    pub(crate) fn write(&self, response: Response<Bytes>) -> Result<Vec<u8>, BinaryHttpError> {
-        binary_http::write_response(response, &self.buckets)
+    /// Writes the answer to `content` as binary HTTP, padded by the length of both. One that cannot be written is replaced by
+    /// a constant that can.
+    pub(crate) fn write(&self, response: Response<Bytes>, content: &[u8]) -> Result<Vec<u8>, BinaryHttpError> {
+        let at_least = content.len().saturating_mul(self.per_request);
+        let write = |response| binary_http::write_response(response, &self.buckets, at_least);
+        write(response).or_else(|_| write(Problem::AnswerTooLarge.response()))
     }
 
     fn allows(&self, request: &Request<Bytes>) -> bool {

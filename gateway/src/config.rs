@@ -155,15 +155,19 @@ pub struct Exchange {
     pub body_timeout_ms: u64,
     /// Answers are padded to the first of these sizes that they fit in, and to multiples of the last beyond.
     pub padded_response_bytes: Vec<usize>,
+    /// Before that, answers are padded to so many times the length of what was in their capsule, so that a relay, which sees
+    /// both sizes, does not learn whether anything was found; up to the last of the sizes above. 0 for none of it.
+    pub response_per_request: usize,
 }
 
 impl Default for Exchange {
-    /// 64 KiB, 15 s, powers of two from 512 bytes to 1 MiB.
+    /// 64 KiB, 15 s, powers of two from 512 bytes to 1 MiB, four times the request.
     fn default() -> Self {
         Self {
             max_request_bytes: 64 * 1024,
             body_timeout_ms: 15_000,
             padded_response_bytes: (9..=20).map(|power| 1 << power).collect(),
+            response_per_request: 4,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`target`] | the one thing a capsule can reach: in process, or over HTTP/2 with TLS |
 //! | `problem` | constant answers, outside and inside |
 //! | [`metrics`] | names and labels |
+//! | `fuzzing` | doors for the fuzz targets, closed unless the feature of that name is on |
 //!
 //! The gateway does not depend on the protocol: it could not tell an identifier if it saw one.
 
@@ -22,6 +23,8 @@ mod binary_http;
 mod budget;
 mod capsule;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod keys;
 pub mod metrics;
 mod problem;

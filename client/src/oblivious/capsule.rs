@@ -32,13 +32,17 @@ pub enum CapsuleError {
 /// Opens the answer to one capsule.
 pub struct Opener(ohttp::ClientResponse);
 
-/// Encapsulates `request` to the key of `configuration` (one configuration with one suite, as [`super::select`] yields).
+/// Encapsulates `request`, padded to `at_least` bytes or more, to the key of `configuration` (one configuration with one suite, as [`super::select`] yields).
 ///
 /// # Errors
 ///
 /// [`CapsuleError::Target`] or [`CapsuleError::Key`].
-pub fn encapsulate(request: &Request<Bytes>, configuration: &[u8]) -> Result<(Vec<u8>, Opener), CapsuleError> {
-    let binary = to_binary_http(request)?;
+pub fn encapsulate(
+    request: &Request<Bytes>,
+    at_least: usize,
+    configuration: &[u8],
+) -> Result<(Vec<u8>, Opener), CapsuleError> {
+    let binary = to_binary_http(request, at_least)?;
     let client = ohttp::ClientRequest::from_encoded_config(configuration).map_err(|_| CapsuleError::Key)?;
     let (capsule, response) = client.encapsulate(&binary).map_err(|_| CapsuleError::Key)?;
     Ok((capsule, Opener(response)))
@@ -56,7 +60,7 @@ impl Opener {
     }
 }
 
-fn to_binary_http(request: &Request<Bytes>) -> Result<Vec<u8>, CapsuleError> {
+fn to_binary_http(request: &Request<Bytes>, at_least: usize) -> Result<Vec<u8>, CapsuleError> {
     let uri = request.uri();
     let authority = uri.authority().ok_or(CapsuleError::Target)?;
     if uri.scheme_str() != Some("https") {
@@ -72,8 +76,9 @@ fn to_binary_http(request: &Request<Bytes>) -> Result<Vec<u8>, CapsuleError> {
     let mut binary = Vec::with_capacity(PADDED_REQUEST_BYTES[0]);
     message.write_bhttp(Mode::KnownLength, &mut binary).map_err(|_| CapsuleError::Target)?;
     let [.., largest] = PADDED_REQUEST_BYTES;
-    let bucket = PADDED_REQUEST_BYTES.into_iter().find(|bucket| binary.len() <= *bucket);
-    binary.resize(bucket.unwrap_or_else(|| binary.len().next_multiple_of(largest)), 0);
+    let length = binary.len().max(at_least);
+    let bucket = PADDED_REQUEST_BYTES.into_iter().find(|bucket| length <= *bucket);
+    binary.resize(bucket.unwrap_or_else(|| length.next_multiple_of(largest)), 0);
     Ok(binary)
 }
 
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn a_request_arrives_and_its_answer_comes_back() {
         let (server, key) = server();
-        let (capsule, opener) = encapsulate(&request(10), &key).unwrap();
+        let (capsule, opener) = encapsulate(&request(10), 0, &key).unwrap();
         let (binary, sealer) = server.decapsulate(&capsule).unwrap();
         let message = Message::read_bhttp(&mut Cursor::new(&binary)).unwrap();
         assert_eq!(message.control().path(), Some(&b"/v1/lookup"[..]));
@@ -131,10 +136,12 @@ mod tests {
     #[test]
     fn sizes_show_in_buckets_only() {
         let (_, key) = server();
-        let size = |body| encapsulate(&request(body), &key).unwrap().0.len();
+        let size = |body| encapsulate(&request(body), 0, &key).unwrap().0.len();
         assert_eq!(size(0), size(900));
         assert_eq!(size(1100), size(3000));
         assert_eq!(size(33_000), size(60_000));
+        let padded = |at_least| encapsulate(&request(10), at_least, &key).unwrap().0.len();
+        assert_eq!((padded(1024), padded(4096)), (size(10), size(1100)));
         assert!(size(0) < size(1100) && size(1100) < size(5000) && size(5000) < size(20_000));
     }
 
@@ -143,14 +150,14 @@ mod tests {
         let (_, key) = server();
         for uri in ["/v1/lookup", "http://provider.example/v1/lookup"] {
             let request = Request::post(uri).body(Bytes::new()).unwrap();
-            assert_eq!(encapsulate(&request, &key).err(), Some(CapsuleError::Target));
+            assert_eq!(encapsulate(&request, 0, &key).err(), Some(CapsuleError::Target));
         }
     }
 
     #[test]
     fn a_tampered_answer_does_not_open() {
         let (server, key) = server();
-        let (capsule, opener) = encapsulate(&request(10), &key).unwrap();
+        let (capsule, opener) = encapsulate(&request(10), 0, &key).unwrap();
         let (_, sealer) = server.decapsulate(&capsule).unwrap();
         let mut sealed = sealer.encapsulate(b"anything").unwrap();
         *sealed.last_mut().unwrap() ^= 1;

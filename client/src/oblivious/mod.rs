@@ -55,28 +55,33 @@ impl ObliviousClient {
         Self { http, relay_url, keys_url, provider_key, clock, keys: Arc::default() }
     }
 
-    /// Sends one request and opens its answer.
+    /// Sends one request, padded to `at_least` bytes or more, and opens its answer.
     ///
     /// # Errors
     ///
     /// By fault: [`Fault::Relay`] and [`Fault::Network`] before the gateway, [`Fault::Gateway`] for its keys and capsules.
     /// What the target answers, errors included, is the response.
-    pub async fn send(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, Error> {
+    pub async fn send(&self, request: &Request<Bytes>, at_least: usize) -> Result<Response<Bytes>, Error> {
         let keys = self.keys(None).await?;
-        match self.try_send(request, &keys).await? {
+        match self.try_send(request, at_least, &keys).await? {
             Some(response) => Ok(response),
             None => {
                 let keys = self.keys(Some(&keys)).await?;
-                let response = self.try_send(request, &keys).await?;
+                let response = self.try_send(request, at_least, &keys).await?;
                 response.ok_or_else(|| Error::passing(Fault::Gateway, "it refuses the key that it publishes"))
             }
         }
     }
 
     /// One try; `None` if the gateway does not have the key.
-    async fn try_send(&self, request: &Request<Bytes>, keys: &Keys) -> Result<Option<Response<Bytes>>, Error> {
+    async fn try_send(
+        &self,
+        request: &Request<Bytes>,
+        at_least: usize,
+        keys: &Keys,
+    ) -> Result<Option<Response<Bytes>>, Error> {
         let (capsule, opener) =
-            encapsulate(request, &keys.selected).map_err(|error| Error::lasting(Fault::Caller, error))?;
+            encapsulate(request, at_least, &keys.selected).map_err(|error| Error::lasting(Fault::Caller, error))?;
         let response = self.http.post(&self.relay_url, OHTTP_REQUEST, capsule.into()).await?;
         if response.status() != StatusCode::OK {
             if response.status() == StatusCode::UNPROCESSABLE_ENTITY

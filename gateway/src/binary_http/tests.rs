@@ -55,6 +55,23 @@ fn a_request_is_read_and_its_padding_counted() {
     assert_eq!(read_request(&bytes).unwrap_err(), BinaryHttpError::Padding);
 }
 
+/// Of a message of indeterminate length, only the ends of empty content and trailers may be missing.
+#[test]
+fn a_message_cut_short_is_refused() {
+    let mut whole = Vec::new();
+    message(&[(b"x", b"value")]).write_bhttp(Mode::IndeterminateLength, &mut whole).unwrap();
+    let (last, content) = (whole.len() - 1, whole.len() - 7);
+    assert_eq!(whole[content..], *b"\x04body\0\0");
+    for length in [last - 1, last, last + 1] {
+        assert_eq!(read_request(&whole[..length]).unwrap().request.body().as_ref(), b"body");
+    }
+    for length in 1..last - 1 {
+        // Up to the content, it is a whole request without any.
+        let expected = if length == content { Ok(0) } else { Err(BinaryHttpError::Framing) };
+        assert_eq!(read_request(&whole[..length]).map(|opened| opened.request.body().len()), expected, "{length}");
+    }
+}
+
 /// What the framing lets through and HTTP does not.
 #[test]
 fn injected_bytes_are_refused() {
@@ -95,7 +112,7 @@ fn fields_of_one_hop_do_not_pass() {
     let opened = read_request(&binary(&message(fields))).unwrap();
     assert_eq!(opened.request.headers().len(), 1);
     let response = Response::builder().header("keep-alive", "1").header("x-other", "2").body(Bytes::new()).unwrap();
-    let written = write_response(response, &[512]).unwrap();
+    let written = write_response(response, &[512], 0).unwrap();
     let read = Message::read_bhttp(&mut Cursor::new(&written)).unwrap();
     assert_eq!(read.header().fields().len(), 1);
 }
@@ -110,7 +127,7 @@ fn trailers_are_refused() {
 #[test]
 fn answers_show_in_buckets_only() {
     let size =
-        |body: usize| write_response(Response::new(Bytes::from(vec![1; body])), &[512, 1024, 4096]).unwrap().len();
+        |body: usize| write_response(Response::new(Bytes::from(vec![1; body])), &[512, 1024, 4096], 0).unwrap().len();
     assert_eq!(
         [size(0), size(400), size(600), size(2000), size(5000), size(9000)],
         [512, 512, 1024, 4096, 8192, 12288]
