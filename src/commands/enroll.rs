@@ -1,19 +1,17 @@
 //! `discovery enroll`: prove possession of an identifier, and publish where its holder is to be found.
 
-use std::path::PathBuf;
-
 use client::enrollment::Wish;
 use protocol::authenticated::UnverifiedMapping;
-use protocol::cpi::{Cpi, Region};
+use protocol::cpi::Cpi;
 use protocol::mapping::{Reachability, State, Tags};
 use protocol::mimi_uri::{Msp, Psi};
 
 use super::Outcome;
+use super::user::{User, UserArgs};
 use crate::codes::{CodeSource, Outbox};
-use crate::enroll::{Desk, MAPPING_LIFETIME};
+use crate::enroll::MAPPING_LIFETIME;
 use crate::failure::Failure;
 use crate::output;
-use crate::stack::Description;
 use crate::wallet::Wallet;
 
 /// Enroll a phone number or an email address, and publish a mapping to the stack's provider
@@ -26,12 +24,8 @@ use crate::wallet::Wallet;
                         discovery enroll --stack stack/stack.json --key me.key --opt-out bob@example.com"
 )]
 pub(super) struct Args {
-    /// The stack's description, as `discovery up` wrote it
-    #[arg(long, value_name = "FILE")]
-    stack: PathBuf,
-    /// The user's key; created, readable by its owner alone, if there is none
-    #[arg(long, value_name = "FILE", default_value = "user.key")]
-    key: PathBuf,
+    #[command(flatten)]
+    user: UserArgs,
     /// How the user prefers to be found there, such as Business; may be given several times
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -47,23 +41,13 @@ pub(super) struct Args {
     /// Read the code from the development courier's outbox instead of asking for it
     #[arg(long)]
     code_from_outbox: bool,
-    /// Where a number without country code is at home, such as US
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// The phone number or email address
-    #[arg(value_name = "CPI")]
-    cpi: String,
 }
 
 pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
-    let region = args.region.as_deref().map(Region::parse).transpose()?;
-    let cpi = Cpi::from_user_input(&args.cpi, region)?;
-    let stack = Description::read(&args.stack)?;
-    let msp = Msp::parse(&stack.msp)?;
+    let User { cpi, stack, msp, desk } = args.user.read()?;
     let psi = args.psi.as_deref().map(Psi::parse).transpose()?;
     let tags = Tags::new(args.tags)?;
-    let wallet = Wallet::open_or_create(&args.key)?;
-    let desk = Desk::open(&stack, msp.clone(), &stack.msp_identity())?;
+    let wallet = Wallet::open_or_create(&args.user.key)?;
     let codes = match args.code_from_outbox {
         true => CodeSource::Outbox(Outbox::new(&stack.outbox)),
         false => CodeSource::Terminal,

@@ -5,6 +5,7 @@ mod demo;
 mod enroll;
 mod lookup;
 mod up;
+mod user;
 mod verify;
 mod withdraw;
 

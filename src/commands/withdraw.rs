@@ -1,19 +1,15 @@
 //! `discovery withdraw`: take a mapping back.
 
-use std::path::PathBuf;
-
+use client::enrollment::{Enrolled, Wish};
 use protocol::authenticated::UnverifiedMapping;
-use protocol::cpi::{Cpi, Region};
 use protocol::mapping::State;
-use protocol::mimi_uri::Msp;
 
 use super::Outcome;
-use crate::enroll::{Desk, MAPPING_LIFETIME, now};
+use super::user::{User, UserArgs};
+use crate::enroll::{MAPPING_LIFETIME, now};
 use crate::failure::Failure;
 use crate::output;
-use crate::stack::Description;
 use crate::wallet::Wallet;
-use client::enrollment::{Enrolled, Wish};
 
 /// Withdraw the mapping of a phone number or an email address
 ///
@@ -21,27 +17,13 @@ use client::enrollment::{Enrolled, Wish};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  discovery withdraw --stack stack/stack.json --key me.key +14155550132")]
 pub(super) struct Args {
-    /// The stack's description, as `discovery up` wrote it
-    #[arg(long, value_name = "FILE")]
-    stack: PathBuf,
-    /// The user's key
-    #[arg(long, value_name = "FILE", default_value = "user.key")]
-    key: PathBuf,
-    /// Where a number without country code is at home, such as US
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// The phone number or email address
-    #[arg(value_name = "CPI")]
-    cpi: String,
+    #[command(flatten)]
+    user: UserArgs,
 }
 
 pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
-    let region = args.region.as_deref().map(Region::parse).transpose()?;
-    let cpi = Cpi::from_user_input(&args.cpi, region)?;
-    let stack = Description::read(&args.stack)?;
-    let msp = Msp::parse(&stack.msp)?;
-    let wallet = Wallet::open(&args.key)?;
-    let desk = Desk::open(&stack, msp.clone(), &stack.msp_identity())?;
+    let User { cpi, msp, desk, .. } = args.user.read()?;
+    let wallet = Wallet::open(&args.user.key)?;
     let bytes = wallet.mapping(&cpi, &msp)?.ok_or_else(|| Failure::new("this key has published no mapping of that"))?;
     let kept = UnverifiedMapping::parse(&bytes)
         .map_err(Failure::new)?

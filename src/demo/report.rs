@@ -173,3 +173,43 @@ impl fmt::Display for Report {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contacts::vcard;
+
+    const BOOK: &[u8] =
+        b"BEGIN:VCARD\nVERSION:4.0\nFN:Eli\nEMAIL:eli@example.org\nCATEGORIES:never-enrolled\nEND:VCARD\n";
+
+    fn answer(outcome: Outcome, claimed: Outcome) -> Found {
+        let cpi = Cpi::parse("mailto:eli@example.org").unwrap();
+        Found { cpi, outcome, claimed, mappings: Vec::new(), refused: Vec::new() }
+    }
+
+    fn report(one_by_one: Vec<Found>, at_once: Vec<Found>, enrolled: usize) -> Report {
+        let contacts = vcard::parse(BOOK).unwrap();
+        let plan = Plan::make(&contacts).unwrap();
+        let timed = one_by_one.into_iter().map(|found| Timed { found, took: Duration::ZERO }).collect();
+        Report::new(contacts, plan, enrolled, timed, (at_once, Duration::ZERO), &TrustAnchors::new(Vec::new()))
+    }
+
+    #[test]
+    fn whatever_is_not_as_expected_is_told() {
+        let nothing = answer(Outcome::NeverMapped, Outcome::NeverMapped);
+        assert!(report(vec![nothing.clone()], vec![nothing.clone()], 0).all_as_expected());
+        let lying = answer(Outcome::NeverMapped, Outcome::OneMapping);
+        let wrong = answer(Outcome::OneMapping, Outcome::OneMapping);
+        for (one_by_one, at_once, enrolled) in [
+            (vec![], vec![nothing.clone()], 0),
+            (vec![nothing.clone()], vec![], 0),
+            (vec![nothing.clone()], vec![wrong.clone()], 0),
+            (vec![lying], vec![nothing.clone()], 0),
+            (vec![wrong.clone()], vec![wrong], 0),
+            (vec![nothing.clone()], vec![nothing], 1),
+        ] {
+            let report = report(one_by_one, at_once, enrolled);
+            assert!(!report.all_as_expected() && report.to_string().contains("not as expected: "), "{report}");
+        }
+    }
+}
