@@ -9,6 +9,8 @@
 //! | [`wallet`] | the user's key and what was published under it |
 //! | [`contacts`] | contact books (vCard) |
 //! | [`demo`] | a contact book enrolls and is found: every expectation checked |
+//! | [`inspect`] | takes documents, capsules and key configurations apart |
+//! | [`doctor`] | examines a deployment from outside |
 //! | [`mail_sink`] | a real SMTP server for the demo and the tests |
 //! | [`certificates`] | a throw-away authority for the stack |
 //! | [`output`], [`failure`] | what is printed, and exit statuses |
@@ -23,8 +25,10 @@ pub mod codes;
 pub mod commands;
 pub mod contacts;
 pub mod demo;
+pub mod doctor;
 pub mod enroll;
 pub mod failure;
+pub mod inspect;
 pub mod mail_sink;
 pub mod output;
 pub mod stack;

@@ -1,11 +1,63 @@
 //! The user's side of enrollment and publication, in steps that consume each other.
 //!
 //! ```text
-//! Enrollment::begin → Requested → challenged → Challenged ⇄ prove → credential → Enrolled → map → bytes to publish
+//! Requested::begin → Requested → challenged → Challenged ⇄ prove → credential → Enrolled → map → bytes to publish
 //! ```
 //!
 //! The steps exchange bytes with the ID Prover by way of the MSP ([`crate::msp`]); the user's key never leaves this side,
-//! and the code is seen by nobody but the user and the prover.
+//! and the code is seen by nobody but the user and the prover. Here the prover's part is played by three lines each:
+//!
+//! ```
+//! # mod fixtures { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures.rs")); }
+//! use client::enrollment::{Requested, Wish};
+//! use client::verify::verify;
+//! use protocol::enrollment::{Challenge, Code, EnrollmentId, EnrollmentRequest, HpkeSecretKey};
+//! use protocol::mapping::{Reachability, State, Tags};
+//! use protocol::mimi_uri::Msp;
+//! use protocol::{Signed, Unverified};
+//! # use fixtures::NOW as now;
+//! # use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (trust, rng) = (fixtures::trust().provers, &mut rand::rng());
+//! let (user, prover) = (fixtures::key(2), fixtures::key(1));
+//! let msp = Msp::parse("mimi://a.example")?;
+//!
+//! // The user signs a request; the MSP carries it to the prover, who sends a code to the user and a challenge back.
+//! let requested = Requested::begin(fixtures::cpi(), msp.clone(), "prover.example", &user, now, rng);
+//! let hpke = HpkeSecretKey::derive(&[4; 32]);
+//! let challenge = Challenge {
+//!     prover: "prover.example".to_owned(),
+//!     id: EnrollmentId::from_bytes([3; 16]),
+//!     request_hash: Unverified::<EnrollmentRequest>::parse(requested.bytes())?.verify(&user.public())?.hash(),
+//!     hpke_key: hpke.public(),
+//!     code_length: 8,
+//!     issued_at: now,
+//!     expires_at: now.plus(Duration::from_secs(600)),
+//! };
+//! let challenge = Signed::sign(challenge, &prover);
+//!
+//! // The user checks the challenge and seals the code, for the prover alone; the credential comes back.
+//! let challenged = requested.challenged(challenge.bytes(), &trust, now)?;
+//! let proof = challenged.prove(&Code::parse("12345678")?, rng)?;
+//! # assert!(!proof.is_empty());
+//! let credential = fixtures::credential(&fixtures::cpi(), 2, "mimi://a.example");
+//! let enrolled = challenged.credential(credential.bytes(), &trust)?;
+//!
+//! // The user signs where to be found: bytes to publish, which anybody can verify.
+//! let wish = Wish {
+//!     reachability: Reachability::At { msp, psi: None },
+//!     tags: Tags::new(["Default"])?,
+//!     seq: 1,
+//!     fresh: false,
+//!     state: State::Live,
+//!     lifetime: Duration::from_secs(30 * 24 * 3600),
+//! };
+//! let document = enrolled.map(wish, &user, now)?;
+//! assert!(verify(&document, &trust, now).is_ok());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::time::Duration;
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use ::http::header::{DATE, RETRY_AFTER};
+use ::http::{HeaderMap, HeaderName, StatusCode};
 use protocol::problem::Problem;
 
 /// Who has to act before it can work.
@@ -60,11 +61,29 @@ impl Error {
             Some(problem) => problem.to_string(),
             None => foreign_problem(body).unwrap_or_else(|| format!("answered {status}")),
         };
-        let named = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
         let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-        let retry_after = again.then(|| named.map_or(PASSING, Duration::from_secs));
+        let retry_after = again.then(|| named_wait(headers).unwrap_or(PASSING));
         Self { fault, message, problem, retry_after }
     }
+
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        self.retry_after.is_some()
+    }
+}
+
+/// `Retry-After` (RFC 9110 §10.2.3): a number of seconds, or a date, which is read against the `Date` of the answer and not
+/// against a clock that may be wrong.
+fn named_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let wait = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wait.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let (then, now) = (date(wait)?, date(text(DATE)?)?);
+    Some(then.duration_since(now).unwrap_or_default())
 }
 
 /// The title of a problem document that is not one of the protocol's: relay and gateway have their own.
@@ -112,6 +131,20 @@ mod tests {
         assert_eq!(error.retry_after, Some(Duration::from_secs(17)));
         assert_eq!(error.problem.as_ref().map(|problem| problem.problem_type), Some(ProblemType::RateLimited));
         assert_eq!(error.to_string(), "ID Prover: Too many requests; ask again after Retry-After. Try again in 17 s.");
+    }
+
+    /// The example of RFC 9110 §10.2.3, two minutes after its answer; in the past; without a `Date`; no date at all.
+    #[test]
+    fn a_limit_may_name_a_date() {
+        let wait = |after: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::from_iter([(RETRY_AFTER, after.parse().unwrap())]);
+            headers.extend(date.map(|date| (DATE, date.parse().unwrap())));
+            Error::from_answer(Fault::Relay, StatusCode::SERVICE_UNAVAILABLE, &headers, b"").retry_after
+        };
+        let after = "Fri, 31 Dec 1999 23:59:59 GMT";
+        assert_eq!(wait(after, Some("Fri, 31 Dec 1999 23:57:59 GMT")), Some(Duration::from_secs(120)));
+        assert_eq!(wait(after, Some("Sat, 01 Jan 2000 00:00:00 GMT")), Some(Duration::ZERO));
+        assert_eq!((wait(after, None), wait("soon", None)), (Some(PASSING), Some(PASSING)));
     }
 
     #[test]

@@ -12,6 +12,17 @@
 //! methods = ["sms-otp", "email-otp"]
 //! max_credential_days = 45
 //! ```
+//!
+//! ```
+//! # mod fixtures { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fixtures.rs")); }
+//! use client::trust::Trust;
+//!
+//! let text = fixtures::trust().to_toml();
+//! let trust = Trust::from_toml(&text)?;
+//! assert_eq!(trust.provers.iter().next().expect("it names one").prover, "prover.example");
+//! assert!(Trust::from_toml(&text.replace("sms-otp", "fax")).is_err());
+//! # Ok::<(), client::trust::TrustFileError>(())
+//! ```
 
 use protocol::PublicKey;
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};

@@ -3,7 +3,7 @@
 //! Registered claims keep their numbers (RFC 8392 §3.1, RFC 8747 §3.1); ours are from the private-use range
 //! below -65536. -65537 belongs to the key configuration.
 
-use documents::cbor::Label;
+use documents::cbor::{Label, Value};
 
 pub(crate) const ISS: Label = Label::new(1, "iss");
 pub(crate) const SUB: Label = Label::new(2, "sub");
@@ -27,3 +27,47 @@ pub(crate) const POSITION: Label = Label::new(-65549, "position");
 pub(crate) const REQUEST_HASH: Label = Label::new(-65550, "request-hash");
 pub(crate) const CODE_LENGTH: Label = Label::new(-65551, "code-length");
 pub(crate) const HPKE_KEY: Label = Label::new(-65552, "hpke-key");
+
+/// The name of a label in one of our maps, told from what else is in its map: a protected header has `typ`, a claims set `iat`.
+#[must_use]
+pub fn name_in(pairs: &[(Value, Value)], key: &Value) -> Option<&'static str> {
+    let has = |label: i64| pairs.iter().any(|(key, _)| *key == Value::from(label));
+    let names: &[(i64, &str)] = if has(16) {
+        &[(1, "alg"), (4, "kid"), (16, "typ")]
+    } else if has(6) {
+        &[
+            (1, "iss"),
+            (2, "sub"),
+            (3, "aud"),
+            (4, "exp"),
+            (6, "iat"),
+            (7, "cti"),
+            (8, "cnf"),
+            (-65537, "ohttp-keys"),
+            (-65538, "msp"),
+            (-65539, "psi"),
+            (-65540, "tags"),
+            (-65541, "seq"),
+            (-65542, "credential-hash"),
+            (-65543, "fresh"),
+            (-65544, "state"),
+            (-65545, "method"),
+            (-65546, "issued-before"),
+            (-65547, "published-hash"),
+            (-65548, "shard"),
+            (-65549, "position"),
+            (-65550, "request-hash"),
+            (-65551, "code-length"),
+            (-65552, "hpke-key"),
+        ]
+    } else if has(-1) {
+        &[(1, "kty"), (-1, "crv"), (-2, "x")]
+    } else if matches!(pairs, [(_, Value::Map(_))]) {
+        &[(1, "COSE_Key")]
+    } else if matches!(pairs.first(), Some((_, Value::Array(_)))) {
+        &[(1, "cpis"), (2, "msp")]
+    } else {
+        &[(1, "enc"), (2, "ciphertext")]
+    };
+    names.iter().find(|(label, _)| *key == Value::from(*label)).map(|(_, name)| *name)
+}

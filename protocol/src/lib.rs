@@ -12,6 +12,7 @@
 //! | [`receipt`], [`removal`] | what the provider promises; what a CPI's issuer may take down |
 //! | [`lookup`] | question, answer, and the five outcomes |
 //! | [`problem`] | every error on the wire, as one enum (RFC 9457) |
+//! | [`labels`] | the numbers and names of claims |
 //! | [`media`] | media types |
 //!
 //! Servers accept only canonical identifiers; people may type what they like into
@@ -25,7 +26,7 @@ pub mod authenticated;
 pub mod cpi;
 pub mod credential;
 pub mod enrollment;
-mod labels;
+pub mod labels;
 pub mod lookup;
 pub mod mapping;
 pub mod media;

@@ -2,7 +2,9 @@
 
 mod completions;
 mod demo;
+mod doctor;
 mod enroll;
+mod inspect;
 mod lookup;
 mod up;
 mod user;
@@ -35,6 +37,8 @@ enum Command {
     Lookup(lookup::Args),
     Withdraw(withdraw::Args),
     Verify(verify::Args),
+    Inspect(inspect::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
 }
 
@@ -72,6 +76,8 @@ impl Command {
             Self::Lookup(args) => lookup::run(args).await,
             Self::Withdraw(args) => withdraw::run(args).await,
             Self::Verify(args) => verify::run(&args),
+            Self::Inspect(args) => inspect::run(&args),
+            Self::Doctor(args) => doctor::run(args).await,
             Self::Completions(args) => completions::run(&args),
         }
     }

@@ -100,6 +100,10 @@ fn a_stack_serves_other_processes_until_ctrl_c() {
     let flipped = expect(run(&["verify", "--trust", "stack/trust.toml", "flipped"]), 1);
     assert!(flipped.stdout.starts_with("does not verify: "), "{flipped:?}");
 
+    let inspected = expect(run(&["inspect", saved]), 0);
+    assert!(inspected.stdout.starts_with("authenticated mapping: credential and mapping\n"), "{inspected:?}");
+    assert!(inspected.stdout.contains("2 /sub/: \"tel:+14155550132\""), "{inspected:?}");
+
     // A second enrollment replaces the first; a withdrawal ends it.
     expect(enroll(NUMBER, &["--opt-out"]), 0);
     assert!(expect(lookup(&[EMAIL]), 0).stdout.contains("one provider"));
@@ -153,6 +157,8 @@ fn usage_errors_and_missing_files_are_status_2() {
         &["verify", "--trust", "nowhere.toml", "nothing"],
         &["withdraw", "--stack", "nowhere.json", NUMBER],
         &["demo", "--contacts", "nowhere.vcf"],
+        &["inspect", "nothing"],
+        &["doctor", "--stack", "nowhere.json"],
         &["no-such-command"],
     ] {
         let ran = run_in(folder.path(), args);

@@ -7,6 +7,7 @@ mod bad_input;
 mod command_line;
 mod demo;
 mod dependency_rules;
+mod doctor;
 mod enrollment;
 mod oblivious;
 mod publication;

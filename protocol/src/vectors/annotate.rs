@@ -4,6 +4,8 @@
 use ciborium::Value;
 use documents::cbor::{decode, encode};
 
+use crate::labels::name_in;
+
 pub(super) fn annotate(bytes: &[u8]) -> String {
     let value = decode(bytes, usize::MAX).unwrap();
     let mut lines = String::new();
@@ -56,7 +58,7 @@ fn item(lines: &mut String, value: &Value, depth: usize, name: &str) {
                     lines,
                     depth + 1,
                     &hex::encode(encode(key)),
-                    &format!("label {} ({})", number(key), label(pairs, key)),
+                    &format!("label {} ({})", number(key), name_in(pairs, key).unwrap()),
                 );
                 item(lines, inner, depth + 2, "");
             }
@@ -72,47 +74,4 @@ fn item(lines: &mut String, value: &Value, depth: usize, name: &str) {
 
 fn number(value: &Value) -> String {
     value.as_integer().map_or_else(String::new, |number| i128::from(number).to_string())
-}
-
-/// The name of a label, told from what else is in its map: a protected header has `typ`, a claims set `iat`.
-fn label(pairs: &[(Value, Value)], key: &Value) -> &'static str {
-    let has = |label: i64| pairs.iter().any(|(key, _)| *key == Value::from(label));
-    let names: &[(i64, &str)] = if has(16) {
-        &[(1, "alg"), (4, "kid"), (16, "typ")]
-    } else if has(6) {
-        &[
-            (1, "iss"),
-            (2, "sub"),
-            (3, "aud"),
-            (4, "exp"),
-            (6, "iat"),
-            (7, "cti"),
-            (8, "cnf"),
-            (-65537, "ohttp-keys"),
-            (-65538, "msp"),
-            (-65539, "psi"),
-            (-65540, "tags"),
-            (-65541, "seq"),
-            (-65542, "credential-hash"),
-            (-65543, "fresh"),
-            (-65544, "state"),
-            (-65545, "method"),
-            (-65546, "issued-before"),
-            (-65547, "published-hash"),
-            (-65548, "shard"),
-            (-65549, "position"),
-            (-65550, "request-hash"),
-            (-65551, "code-length"),
-            (-65552, "hpke-key"),
-        ]
-    } else if has(-1) {
-        &[(1, "kty"), (-1, "crv"), (-2, "x")]
-    } else if pairs.len() == 1 && matches!(pairs[0].1, Value::Map(_)) {
-        &[(1, "COSE_Key")]
-    } else if matches!(pairs[0].1, Value::Array(_)) {
-        &[(1, "cpis"), (2, "msp")]
-    } else {
-        &[(1, "enc"), (2, "ciphertext")]
-    };
-    names.iter().find(|(label, _)| *key == Value::from(*label)).map(|(_, name)| *name).unwrap()
 }
