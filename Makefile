@@ -13,14 +13,14 @@ endif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test check setup
+.PHONY: demo test check setup setup-test
 
 # The whole workspace is built at once, always: a part of it alone would have RocksDB built anew for it.
 demo: setup
 	cargo build --locked --workspace --bins
 	$(TARGET)/debug/discovery demo --contacts docs/samples/contacts.vcf
 
-test: setup
+test: setup-test
 	cargo test --locked --workspace
 
 # What must hold besides the tests: form, lints, documentation, dependency rules.
@@ -32,3 +32,6 @@ check: setup
 
 setup:
 	@tools/setup.sh
+
+setup-test:
+	@tools/setup.sh test

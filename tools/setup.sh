@@ -1,8 +1,11 @@
 #!/bin/sh
 # Installs what the build and the tests need besides Rust and gcc: g++ and libclang (RocksDB), aiosmtpd (a real mail server
-# for the demo and the tests). Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang
-# and aiosmtpd from PyPI into a folder of our own.
+# for the demo and the tests); with the argument `test` also Node.js with npm, and Python's venv, for the Oblivious HTTP
+# clients of other makers. Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang and
+# aiosmtpd from PyPI into a folder of our own.
 set -eu
+
+for_tests=${1:-}
 
 tools=$HOME/.cache/mimi-discovery/tools
 PATH=$tools/bin:$PATH
@@ -16,6 +19,10 @@ missing() {
     command -v g++ >/dev/null || echo g++
     has_libclang || echo libclang
     command -v aiosmtpd >/dev/null || echo aiosmtpd
+    if [ "$for_tests" = test ]; then
+        { command -v node && command -v npm; } >/dev/null || echo nodejs
+        python3 -c "import venv, ensurepip" 2>/dev/null || echo python3-venv
+    fi
 }
 
 wanted=$(missing)
@@ -36,6 +43,8 @@ if command -v apt-get >/dev/null && { [ -z "$as_root" ] || sudo -n true 2>/dev/n
             g++) packages="$packages g++" ;;
             libclang) packages="$packages $clang" ;;
             aiosmtpd) packages="$packages python3-aiosmtpd" ;;
+            nodejs) packages="$packages nodejs npm" ;;
+            python3-venv) packages="$packages python3-venv" ;;
         esac
     done
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null
@@ -46,6 +55,6 @@ fi
 
 wanted=$(missing)
 if [ -n "$wanted" ]; then
-    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd)" >&2
+    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd nodejs npm python3-venv)" >&2
     exit 1
 fi

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::body::AnswerBody;
 use crate::config::{Config, ConfigError};
-use crate::forward::Gateway;
+use crate::forward::{Capsule, Gateway};
 use crate::keys::Keys;
 use crate::metrics;
 use crate::problem::Problem;
@@ -20,7 +20,8 @@ use crate::problem::Problem;
 /// Where a gateway's keys are, below its route.
 const KEYS_PATH: &str = "/.well-known/ohttp-gateway";
 /// What is forwarded: whole and chunked capsules (draft-ietf-ohai-chunked-ohttp).
-const FORWARDED: [&str; 2] = ["message/ohttp-req", "message/ohttp-chunked-req"];
+const WHOLE: &str = "message/ohttp-req";
+const CHUNKED: &str = "message/ohttp-chunked-req";
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 
@@ -112,7 +113,12 @@ impl Relay {
             return Err(Problem::TooLarge);
         }
         let start = Instant::now();
-        let response = route.gateway.forward(media_type, request.into_body()).await?;
+        let capsule = Capsule {
+            media_type: HeaderValue::from_static(media_type),
+            streamed: media_type == CHUNKED,
+            body: request.into_body(),
+        };
+        let response = route.gateway.forward(capsule).await?;
         ::metrics::histogram!(metrics::SECONDS).record(start.elapsed());
         ::metrics::counter!(metrics::GATEWAY_ANSWERS, "class" => class(response.status().as_u16())).increment(1);
         Ok(("forwarded", response))
@@ -127,10 +133,9 @@ impl Relay {
 }
 
 /// The media type to forward, in our own spelling, so that the client's is not passed on.
-fn forwarded_type(request: &Request<Incoming>) -> Option<HeaderValue> {
+fn forwarded_type(request: &Request<Incoming>) -> Option<&'static str> {
     let given = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let known = FORWARDED.into_iter().find(|known| given.trim().eq_ignore_ascii_case(known))?;
-    Some(HeaderValue::from_static(known))
+    [WHOLE, CHUNKED].into_iter().find(|known| given.trim().eq_ignore_ascii_case(known))
 }
 
 fn method_not_allowed(allow: &'static str) -> Response<AnswerBody> {

@@ -1,4 +1,8 @@
 //! A body on its way through: passed on frame by frame, within a number of bytes and a time.
+//!
+//! A stream to the gateway is shared property: a sender that is slow must not hold one. So the beginning of a capsule is
+//! gathered before a stream is opened ([`Bounded::gather`]); one that goes on after that holds a slot, of which there are
+//! few ([`Gathered::in_slot`]).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,11 +10,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 /// The body of an answer to a client.
@@ -93,6 +98,18 @@ impl Bounded {
         self.mishap.clone()
     }
 
+    /// Reads the beginning: all of the body, or at least so many bytes.
+    pub(crate) async fn gather(mut self, bytes: usize) -> Result<Gathered, BodyError> {
+        let mut beginning = BytesMut::new();
+        while beginning.len() < bytes {
+            match self.frame().await {
+                Some(frame) => beginning.extend_from_slice(&frame?.into_data().unwrap_or_default()),
+                None => return Ok(Gathered { beginning: beginning.freeze(), rest: None, _slot: None }),
+            }
+        }
+        Ok(Gathered { beginning: beginning.freeze(), rest: Some(self), _slot: None })
+    }
+
     fn fail(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.mishap.set(error);
         Poll::Ready(Some(Err(error)))
@@ -133,6 +150,47 @@ impl Body for Bounded {
 
     fn size_hint(&self) -> SizeHint {
         if self.declared_length { self.inner.size_hint() } else { SizeHint::default() }
+    }
+}
+
+/// A body whose beginning is at hand, and the rest of it, if there is more. Its length is not told, as in [`Bounded`].
+pub(crate) struct Gathered {
+    beginning: Bytes,
+    rest: Option<Bounded>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Gathered {
+    /// Whether nothing more has to come from the sender.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// Holds the slot until the body has passed, or is given up.
+    pub(crate) fn in_slot(self, slot: OwnedSemaphorePermit) -> Self {
+        Self { _slot: Some(slot), ..self }
+    }
+}
+
+impl Body for Gathered {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.beginning.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.beginning)))));
+        }
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.beginning.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 }
 

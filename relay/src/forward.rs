@@ -1,6 +1,7 @@
 //! A capsule to the gateway, and its answer back: method, media type and body one way; status, media type, body and a
 //! numeric `Retry-After` the other. No retry, no redirect, no other header.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use service::RetryAfter;
+use tokio::sync::Semaphore;
 
 use crate::body::{AnswerBody, BodyError, Bounded};
 use crate::config::{ConfigError, Exchange, RouteConfig};
@@ -20,12 +23,29 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_IDLE: Duration = Duration::from_secs(90);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const MAX_KEYS_BYTES: usize = 64 * 1024;
+/// So much of a capsule is read before a stream to the gateway is opened for it: all of it, mostly.
+const GATHERED_BYTES: usize = 16 * 1024;
+/// Capsules at once that still come in while they are passed on: half of the streams that our gateway allows, so that slow
+/// senders cannot take them all.
+const MAX_STREAMING: usize = 64;
+/// What may wait on the connection to a gateway for clients that are slow to read, in bytes: when it is full, all wait. Of an
+/// answer up to 16 KiB nothing waits there.
+const UNREAD_BYTES: u32 = 64 * 1024 * 1024;
+
+/// What is forwarded.
+pub(crate) struct Capsule {
+    pub(crate) media_type: HeaderValue,
+    /// Whether its parts are passed on as they come.
+    pub(crate) streamed: bool,
+    pub(crate) body: Incoming,
+}
 
 /// The way to one gateway: few connections, many streams.
 pub(crate) struct Gateway {
     client: legacy::Client<HttpsConnector<HttpConnector>, BoxBody<Bytes, BodyError>>,
     uri: Uri,
     exchange: Exchange,
+    streaming: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -45,34 +65,42 @@ impl Gateway {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
+            .http2_initial_connection_window_size(UNREAD_BYTES)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(CONNECT_TIMEOUT)
             // A capsule is never sent twice, not even on a connection that turns out to be closed.
             .retry_canceled_requests(false)
             .build(connector);
-        Ok(Self { client, uri: route.gateway_uri()?, exchange: exchange.clone() })
+        let streaming = Arc::new(Semaphore::new(MAX_STREAMING));
+        Ok(Self { client, uri: route.gateway_uri()?, exchange: exchange.clone(), streaming })
     }
 
     /// Forwards a capsule.
-    pub(crate) async fn forward(
-        &self,
-        media_type: HeaderValue,
-        capsule: Incoming,
-    ) -> Result<Response<AnswerBody>, Problem> {
-        let capsule = Bounded::new(capsule, self.exchange.max_request_bytes, self.exchange.body_timeout());
-        let mishap = capsule.mishap();
-        let mut request = Request::new(capsule.boxed());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        request.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        let sent = tokio::time::timeout(self.exchange.first_byte_timeout(), self.client.request(request)).await;
+    pub(crate) async fn forward(&self, capsule: Capsule) -> Result<Response<AnswerBody>, Problem> {
+        let body = Bounded::new(capsule.body, self.exchange.max_request_bytes, self.exchange.body_timeout());
+        let mishap = body.mishap();
+        let gathered_bytes = if capsule.streamed { 0 } else { GATHERED_BYTES };
+        let exchange = async {
+            // What went wrong is in `mishap`.
+            let mut body = body.gather(gathered_bytes).await.map_err(|_| Problem::RequestTimeout)?;
+            if !body.is_whole() {
+                let slot = Arc::clone(&self.streaming).try_acquire_owned();
+                body = body.in_slot(slot.map_err(|_| Problem::TooManyRequests(RetryAfter(1)))?);
+            }
+            let mut request = Request::new(body.boxed());
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = self.uri.clone();
+            request.headers_mut().insert(header::CONTENT_TYPE, capsule.media_type);
+            self.client.request(request).await.map_err(|_| Problem::GatewayUnreachable)
+        };
+        let answered = tokio::time::timeout(self.exchange.first_byte_timeout(), exchange).await;
         match mishap.error() {
             Some(BodyError::TooLong) => return Err(Problem::TooLarge),
             Some(BodyError::TooSlow | BodyError::Broken) => return Err(Problem::RequestTimeout),
-            None if sent.is_err() && mishap.is_waiting() => return Err(Problem::RequestTimeout),
+            None if answered.is_err() && mishap.is_waiting() => return Err(Problem::RequestTimeout),
             None => {}
         }
-        let response = sent.map_err(|_| Problem::GatewayTimeout)?.map_err(|_| Problem::GatewayUnreachable)?;
+        let response = answered.map_err(|_| Problem::GatewayTimeout)??;
         let (head, body) = response.into_parts();
         let body =
             Bounded::new(body, self.exchange.max_response_bytes, self.exchange.body_timeout()).with_declared_length();

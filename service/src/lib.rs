@@ -5,7 +5,7 @@
 //! | [`body`] | reading a request's body within bounds |
 //! | [`limits`] | how often, by key and in total, with an exact `Retry-After` |
 //! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
-//! | [`serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
+//! | [`mod@serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
 //! | [`peer`] | who is at the other end: address and certificate, attached to every request |
 //! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own |

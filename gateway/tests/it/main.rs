@@ -4,12 +4,20 @@
 
 mod capsules;
 mod configuration;
+mod front;
 #[path = "../../../service/tests/it/harness.rs"]
 mod harness;
+mod hostile;
 mod http_target;
 mod inside;
+mod interop;
 mod keys;
 mod limits;
+mod mutations;
 mod relays;
 mod rotation;
 mod scene;
+#[path = "../../../service/tests/it/siege.rs"]
+mod siege;
+mod unlinkability;
+mod vectors;

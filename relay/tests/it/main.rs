@@ -7,7 +7,10 @@ mod exchange;
 mod faults;
 #[path = "../../../service/tests/it/harness.rs"]
 mod harness;
+mod hostile;
 mod keys;
 mod privacy;
 mod refusals;
 mod scene;
+#[path = "../../../service/tests/it/siege.rs"]
+mod siege;

@@ -75,7 +75,7 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    async fn start(authority: &Authority) -> Self {
+    pub(crate) async fn start(authority: &Authority) -> Self {
         let keys = ServedKeys {
             plain: Some("plain keys"),
             signed: Some("signed keys"),

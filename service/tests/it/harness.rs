@@ -21,7 +21,9 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use rustls::pki_types::CertificateDer;
 use service::{ClientCertificates, ClientTlsConfig, TlsConfig};
 use tempfile::TempDir;
@@ -76,6 +78,7 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate().unwrap();
@@ -96,6 +99,7 @@ impl Authority {
     pub(crate) fn issue(&self, label: &str, names: &[&str]) -> Identity {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(DnType::CommonName, label);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -140,14 +144,27 @@ impl Client {
     pub(crate) fn http2(tls: &ClientTlsConfig) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
+        tcp.set_nodelay(true);
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls.load().unwrap());
         Self::new(tls.https_only().enable_http2().wrap_connector(tcp))
+    }
+
+    /// HTTP/2 with TLS, by a client that takes the heads of answers and nothing of their bodies.
+    pub(crate) fn http2_that_reads_nothing(tls: &ClientTlsConfig) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let tls = HttpsConnectorBuilder::new().with_tls_config(tls.load().unwrap());
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder.http2_initial_stream_window_size(0);
+        Self(builder.build(tls.https_only().enable_http2().wrap_connector(tcp)))
     }
 
     /// HTTP/1.1, with TLS or without.
     pub(crate) fn http1(tls: &ClientTlsConfig) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
+        tcp.set_nodelay(true);
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls.load().unwrap());
         Self::new(tls.https_or_http().enable_http1().wrap_connector(tcp))
     }
