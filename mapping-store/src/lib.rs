@@ -6,7 +6,9 @@
 //! | [`store`] | [`Store`]: publish, remove, look up, follow |
 //! | `rules` | what a publication does to the record of a CPI: pure functions |
 //! | `record` | the record of one CPI, and its layout on disk |
-//! | `engine` | RocksDB: column families, one atomic batch for each group of publications |
+//! | [`storage`] | what is asked of an engine, and RocksDB behind it: one atomic batch for each group of publications |
+//! | [`conflict`] | how a displaced holder learns that it was displaced |
+//! | [`follow`] | reading another provider's change feed into this store |
 //! | `writer` | the one thread that changes anything; many publications share a sync |
 //! | `label` | the keyed hash under which a CPI is kept |
 //! | `issuers` | who may remove which CPIs |
@@ -20,16 +22,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
 pub mod config;
-mod engine;
+pub mod conflict;
+pub mod follow;
 mod http;
 mod issuers;
 mod label;
 pub mod metrics;
 mod record;
 mod rules;
+pub mod storage;
 pub mod store;
 mod writer;
 
 pub use config::{Config, ConfigError};
 pub use http::{Listeners, LookupCost, run};
-pub use store::{OpenError, PublishError, Store};
+pub use store::{OpenError, PublishError, Published, Store};

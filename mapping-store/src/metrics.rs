@@ -2,19 +2,74 @@
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
+use crate::storage::{Figures, Tally};
+
 /// Publications and removals by outcome: `new`, `known`, or the name of the problem.
 pub const PUBLICATIONS: &str = "mapping_store_publications_total";
 /// Identifiers looked up, by outcome: `0` to `4` as on the wire.
 pub const LOOKUPS: &str = "mapping_store_lookups_total";
-/// The number of the last log entry.
+/// Queries by displaced holders, by outcome: `notice`, or the name of the problem.
+pub const CONFLICTS: &str = "mapping_store_conflict_queries_total";
+/// The number of the last log entry, by shard.
 pub const LOG_HEAD: &str = "mapping_store_log_head";
 /// Seconds to write and sync a group of publications.
 pub const SYNC_SECONDS: &str = "mapping_store_sync_seconds";
+/// Publications that shared a sync.
+pub const GROUP_PUBLICATIONS: &str = "mapping_store_group_publications";
+/// Mappings to be found; one that has expired counts until the sweep has come by.
+pub const LIVE: &str = "mapping_store_live_mappings";
+/// Mappings of which only the `seq` is remembered.
+pub const TOMBSTONES: &str = "mapping_store_tombstones";
+/// Records that the sweep has looked at.
+pub const SWEPT: &str = "mapping_store_swept_total";
+/// Of the blocks that were read since the start, the part that was in the cache: 0 to 1.
+pub const CACHE_HIT_RATIO: &str = "mapping_store_cache_hit_ratio";
+/// Bytes of memory that the engine has in use.
+pub const MEMORY_BYTES: &str = "mapping_store_engine_memory_bytes";
+/// Bytes of tables on disk.
+pub const DISK_BYTES: &str = "mapping_store_engine_disk_bytes";
+/// Entries of the source's log that a follower has not read yet, by shard.
+pub const FOLLOWER_LAG: &str = "mapping_store_follower_lag";
+/// Entries that a follower has read, by outcome: `taken`, `refused`.
+pub const FOLLOWED: &str = "mapping_store_followed_total";
+/// Attempts to read from the source that failed.
+pub const FOLLOW_FAILURES: &str = "mapping_store_follow_failures_total";
 
 /// Registers the help texts.
 pub fn describe() {
     describe_counter!(PUBLICATIONS, "Publications and removals by outcome");
     describe_counter!(LOOKUPS, "Identifiers looked up, by outcome code");
-    describe_gauge!(LOG_HEAD, "The number of the last log entry");
+    describe_counter!(CONFLICTS, "Queries by displaced holders, by outcome");
+    describe_gauge!(LOG_HEAD, "The number of the last log entry, by shard");
     describe_histogram!(SYNC_SECONDS, Unit::Seconds, "To write and sync a group of publications");
+    describe_histogram!(GROUP_PUBLICATIONS, "Publications that shared a sync");
+    describe_gauge!(LIVE, "Mappings to be found");
+    describe_gauge!(TOMBSTONES, "Mappings of which only the seq is remembered");
+    describe_counter!(SWEPT, "Records that the sweep has looked at");
+    describe_gauge!(CACHE_HIT_RATIO, "Part of the blocks read that was in the cache");
+    describe_gauge!(MEMORY_BYTES, Unit::Bytes, "Memory that the engine has in use");
+    describe_gauge!(DISK_BYTES, Unit::Bytes, "Tables on disk");
+    describe_gauge!(FOLLOWER_LAG, "Entries of the source's log not read yet, by shard");
+    describe_counter!(FOLLOWED, "Entries that a follower has read, by outcome");
+    describe_counter!(FOLLOW_FAILURES, "Attempts to read from the source that failed");
+}
+
+/// Sets the gauges that are read off the engine now and then.
+pub(crate) fn observe(heads: &[u64], tally: Tally, figures: Figures) {
+    for (shard, head) in heads.iter().enumerate() {
+        ::metrics::gauge!(LOG_HEAD, "shard" => shard.to_string()).set(float(*head));
+    }
+    ::metrics::gauge!(LIVE).set(float(tally.live.unsigned_abs()));
+    ::metrics::gauge!(TOMBSTONES).set(float(tally.tombstones.unsigned_abs()));
+    let reads = figures.cache_hits + figures.cache_misses;
+    if reads > 0 {
+        ::metrics::gauge!(CACHE_HIT_RATIO).set(float(figures.cache_hits) / float(reads));
+    }
+    ::metrics::gauge!(MEMORY_BYTES).set(float(figures.memory_bytes));
+    ::metrics::gauge!(DISK_BYTES).set(float(figures.disk_bytes));
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge is a float; it is exact up to 2^53")]
+pub(crate) const fn float(number: u64) -> f64 {
+    number as f64
 }

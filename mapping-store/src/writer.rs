@@ -1,28 +1,34 @@
-//! The one thread that changes the database. It takes all that waits, applies it in order against what the group has
-//! changed so far, writes one synced batch, and only then answers: many publications share a sync.
+//! The one thread that changes anything. It takes all that waits, applies it in order against what the group has changed so
+//! far, hands the engine one update for each record, and only then answers: many publications share a sync, and those for
+//! one CPI are serialised. The log has the documents of one CPI in the order of their publication; within a group, those of
+//! different CPIs stand in any.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocol::authenticated::VerifiedMapping;
-use protocol::receipt::Receipt;
+use protocol::receipt::Position;
 use protocol::removal::Removal;
-use protocol::{Signed, SigningKey};
-use tokio::sync::{mpsc, oneshot};
+use protocol::{Signed, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::engine::{Changes, Engine, EngineError, Kind, LogEntry, position};
 use crate::label::{Label, LabelKey};
 use crate::metrics;
-use crate::record::Record;
+use crate::record::{Damaged, Record};
 use crate::rules::{self, Refusal};
+use crate::storage::{Kind, NewEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated};
 use crate::store::Clock;
 
 /// Publications that may wait; further ones are refused at once.
 const QUEUE: usize = 4096;
 /// Publications in a group.
 const GROUP: usize = 512;
+/// How often a publication is tried anew when another process has changed its record.
+const ATTEMPTS: usize = 16;
 
 /// A verified document on its way into the database.
 pub(crate) enum Document {
@@ -30,13 +36,13 @@ pub(crate) enum Document {
     Removal(Box<Signed<Removal>>),
 }
 
-/// What became of a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// It is durable now; the signed receipt.
-    New(Vec<u8>),
-    /// It was published before; the same receipt.
-    Known(Vec<u8>),
+/// A document that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) hash: [u8; 32],
+    pub(crate) stamp: Stamp,
+    /// Whether it was published just now, or before.
+    pub(crate) new: bool,
 }
 
 /// Why a document was not published.
@@ -52,25 +58,37 @@ pub(crate) enum WriteError {
     Failed,
 }
 
-type Outcome = Result<Published, WriteError>;
-
-struct Job {
-    document: Document,
-    reply: oneshot::Sender<Outcome>,
+impl From<StorageError> for WriteError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Full => Self::Full,
+            StorageError::Failed(_)
+            | StorageError::Damaged(_)
+            | StorageError::Open { .. }
+            | StorageError::Newer { .. } => Self::Failed,
+        }
+    }
 }
 
-/// What the writer needs besides the database.
-pub(crate) struct Parts {
-    pub(crate) engine: Arc<Engine>,
+type Outcome = Result<Written, WriteError>;
+
+enum Job {
+    Publish { document: Document, reply: oneshot::Sender<Outcome> },
+    Sweep { most: usize, reply: oneshot::Sender<Result<usize, WriteError>> },
+}
+
+/// What the writer needs.
+pub(crate) struct Parts<S> {
+    pub(crate) storage: Arc<S>,
     pub(crate) labels: Arc<LabelKey>,
-    pub(crate) provider: String,
-    pub(crate) receipt_key: SigningKey,
     /// The longest life of any trusted credential.
     pub(crate) horizon: Duration,
     pub(crate) clock: Clock,
+    /// The last number of each shard, for those who wait for more.
+    pub(crate) heads: Arc<[watch::Sender<u64>]>,
 }
 
-/// A handle to the writer; the thread ends when the last one is dropped.
+/// A handle to the writer; the thread ends when it is dropped.
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -81,20 +99,41 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`EngineError`] if the head of the log cannot be read.
-    pub(crate) fn start(parts: Parts) -> Result<Self, EngineError> {
-        let head = parts.engine.head()?;
+    /// If the system refuses a thread or a timer.
+    pub(crate) fn start<S: Storage>(parts: Parts<S>) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = std::thread::spawn(move || Work { parts, head }.run(jobs));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let work = move || runtime.block_on(Work { parts }.run(jobs));
+        let thread = std::thread::Builder::new().name("mapping-writer".to_owned()).spawn(work)?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Publishes a document; returns once it is durable, or refused.
-    pub(crate) async fn publish(&self, document: Document) -> Outcome {
+    /// Hands in a document: its turn is settled when this returns. The answer comes once it is durable, or refused.
+    pub(crate) fn publish(&self, document: Document) -> Result<Answer<Written>, WriteError> {
         let (reply, answer) = oneshot::channel();
+        self.hand_in(Job::Publish { document, reply })?;
+        Ok(Answer(answer))
+    }
+
+    /// Sweeps records whose time has come, `most` at once. Answers how many they were.
+    pub(crate) fn sweep(&self, most: usize) -> Result<Answer<usize>, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.hand_in(Job::Sweep { most, reply })?;
+        Ok(Answer(answer))
+    }
+
+    fn hand_in(&self, job: Job) -> Result<(), WriteError> {
         let queue = self.queue.as_ref().ok_or(WriteError::Busy)?;
-        queue.try_send(Job { document, reply }).map_err(|_| WriteError::Busy)?;
-        answer.await.map_err(|_| WriteError::Failed)?
+        queue.try_send(job).map_err(|_| WriteError::Busy)
+    }
+}
+
+/// What the writer will say.
+pub(crate) struct Answer<T>(oneshot::Receiver<Result<T, WriteError>>);
+
+impl<T> Answer<T> {
+    pub(crate) async fn wait(self) -> Result<T, WriteError> {
+        self.0.await.map_err(|_| WriteError::Failed)?
     }
 }
 
@@ -108,102 +147,234 @@ impl Drop for Writer {
     }
 }
 
-struct Work {
-    parts: Parts,
-    head: u64,
+struct Work<S> {
+    parts: Parts<S>,
 }
 
-/// A group on its way: what it has changed so far, and whom to answer.
+/// What a group has changed so far.
 #[derive(Default)]
-struct Group {
-    records: HashMap<Label, Record>,
-    receipts: HashMap<[u8; 32], Vec<u8>>,
-    changes: Changes,
-    replies: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+struct Changes {
+    records: HashMap<Label, Pending>,
+    /// Documents of this group, by hash: where they will stand among their record's entries.
+    known: HashMap<[u8; 32], Place>,
 }
 
-impl Work {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut group = Group::default();
-            let mut head = self.head;
-            let mut next = Some(first);
-            while let Some(job) = next {
-                let outcome = self.apply(&mut group, &mut head, &job.document);
-                group.replies.push((job.reply, outcome));
-                next = if group.replies.len() < GROUP { jobs.try_recv().ok() } else { None };
+/// A record that the group has read.
+struct Pending {
+    revision: u64,
+    before: Record,
+    after: Record,
+    entries: Vec<NewEntry>,
+}
+
+/// An entry of this group.
+#[derive(Clone, Copy)]
+struct Place {
+    label: Label,
+    index: usize,
+    at: Timestamp,
+}
+
+/// What is known of a job before the group is durable.
+enum Verdict {
+    /// Nothing of it is to be written.
+    Settled(Outcome),
+    /// Good once the group is written; new, or the same document as an earlier one.
+    Entry { hash: [u8; 32], place: Place, new: bool },
+    /// Swept these.
+    Swept(Result<Vec<Label>, WriteError>),
+}
+
+/// Where each record's entries stand; none for a record that somebody else has changed.
+type Placed = Result<HashMap<Label, Option<Vec<Position>>>, WriteError>;
+
+impl<S: Storage> Work<S> {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.recv().await {
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(job) = jobs.try_recv()
+            {
+                group.push(job);
             }
-            self.commit(group, head);
+            for _ in 0..ATTEMPTS {
+                group = self.write(group).await;
+                if group.is_empty() {
+                    break;
+                }
+            }
+            group.into_iter().for_each(|job| job.refuse(&WriteError::Busy));
         }
     }
 
-    /// Applies one document to the group; nothing is durable yet.
-    fn apply(&self, group: &mut Group, head: &mut u64, document: &Document) -> Outcome {
-        let failed = |error: EngineError| {
-            tracing::error!(%error, "the database cannot be read");
-            WriteError::Failed
-        };
+    /// Applies a group, makes it durable and answers. If it cannot be written, none of it is acknowledged. Returns what has to
+    /// be tried again, because its record was changed by somebody else.
+    async fn write(&self, group: Vec<Job>) -> Vec<Job> {
+        let mut changes = Changes::default();
+        let mut verdicts = Vec::with_capacity(group.len());
+        for job in group {
+            let verdict = match &job {
+                Job::Publish { document, .. } => self.publish(&mut changes, document).await,
+                Job::Sweep { most, .. } => Verdict::Swept(self.sweep(&mut changes, *most).await),
+            };
+            verdicts.push((job, verdict));
+        }
+        let placed = self.commit(changes).await;
+        verdicts.into_iter().filter_map(|(job, verdict)| job.answer(verdict, &placed)).collect()
+    }
+
+    async fn publish(&self, changes: &mut Changes, document: &Document) -> Verdict {
+        self.try_publish(changes, document).await.unwrap_or_else(|error| Verdict::Settled(Err(error)))
+    }
+
+    async fn try_publish(&self, changes: &mut Changes, document: &Document) -> Result<Verdict, WriteError> {
         let (hash, bytes, cpi, kind) = match document {
             Document::Mapping(mapping) => (mapping.hash(), mapping.bytes(), &mapping.mapping().cpi, Kind::Mapping),
             Document::Removal(removal) => (removal.hash(), removal.bytes(), &removal.document().cpi, Kind::Removal),
         };
-        let known = group.receipts.get(&hash).cloned();
-        if let Some(receipt) =
-            known.map_or_else(|| self.parts.engine.receipt(&hash), |receipt| Ok(Some(receipt))).map_err(failed)?
-        {
-            return Ok(Published::Known(receipt));
+        if let Some(place) = changes.known.get(&hash) {
+            return Ok(Verdict::Entry { hash, place: *place, new: false });
+        }
+        if let Some(stamp) = self.parts.storage.stamp(&hash).await.map_err(unreadable)? {
+            return Ok(Verdict::Settled(Ok(Written { hash, stamp, new: false })));
         }
         let label = self.parts.labels.label(cpi);
-        let record = match group.records.get(&label) {
-            Some(record) => record.clone(),
-            None => self.parts.engine.record(&label).map_err(failed)?.unwrap_or_default(),
+        let (now, horizon) = ((self.parts.clock)(), self.parts.horizon);
+        let pending = self.pending(changes, label).await?;
+        pending.after = match document {
+            Document::Mapping(mapping) => rules::publish(&pending.after, mapping, now, horizon)?,
+            Document::Removal(removal) => rules::remove(&pending.after, removal.document(), now, horizon),
         };
-        let now = (self.parts.clock)();
-        let next = match document {
-            Document::Mapping(mapping) => rules::publish(&record, mapping, now, self.parts.horizon)?,
-            Document::Removal(removal) => rules::remove(&record, removal.document(), now),
-        };
-        *head += 1;
-        let receipt = Receipt {
-            provider: self.parts.provider.clone(),
-            published_hash: hash,
-            position: position(*head),
-            issued_at: now,
-        };
-        let receipt = Signed::sign(receipt, &self.parts.receipt_key).bytes().to_vec();
-        let entry = LogEntry { number: *head, kind, document: bytes.to_vec() };
-        group.changes.record(label, &next);
-        group.changes.entry(entry, hash, receipt.clone());
-        group.records.insert(label, next);
-        group.receipts.insert(hash, receipt.clone());
-        Ok(Published::New(receipt))
+        let place = Place { label, index: pending.entries.len(), at: now };
+        pending.entries.push(NewEntry { kind, document: bytes.to_vec(), hash, at: now });
+        changes.known.insert(hash, place);
+        Ok(Verdict::Entry { hash, place, new: true })
     }
 
-    /// Makes the group durable and answers. If it cannot be written, nothing of it has happened.
-    fn commit(&mut self, group: Group, head: u64) {
-        let start = Instant::now();
-        let written = if group.changes.is_empty() { Ok(()) } else { self.parts.engine.write(group.changes) };
-        match &written {
-            Ok(()) => {
-                self.head = head;
-                ::metrics::gauge!(metrics::LOG_HEAD).set(gauge(head));
-                ::metrics::histogram!(metrics::SYNC_SECONDS).record(start.elapsed());
-            }
-            Err(error) => tracing::error!(%error, "a group of publications cannot be written"),
+    async fn sweep(&self, changes: &mut Changes, most: usize) -> Result<Vec<Label>, WriteError> {
+        let (now, horizon) = ((self.parts.clock)(), self.parts.horizon);
+        let labels = self.parts.storage.due(now, most).await.map_err(unreadable)?;
+        for label in &labels {
+            let pending = self.pending(changes, *label).await?;
+            pending.after = rules::sweep(&pending.after, now, horizon);
         }
-        for (reply, outcome) in group.replies {
-            let outcome = match (&written, outcome) {
-                (Err(error), Ok(_)) if error.is_full() => Err(WriteError::Full),
-                (Err(_), Ok(_)) => Err(WriteError::Failed),
-                (_, outcome) => outcome,
-            };
-            // Whoever asked may be gone; what is durable stays so.
-            let _ = reply.send(outcome);
+        Ok(labels)
+    }
+
+    /// The record as the group has it so far.
+    async fn pending<'c>(&self, changes: &'c mut Changes, label: Label) -> Result<&'c mut Pending, WriteError> {
+        let vacant = match changes.records.entry(label) {
+            Slot::Occupied(known) => return Ok(known.into_mut()),
+            Slot::Vacant(vacant) => vacant,
+        };
+        let read = |stored: Option<Stored<'_>>| -> Result<_, Damaged> {
+            let Some(stored) = stored else { return Ok((0, Record::default())) };
+            Ok((stored.revision, Record::decode(stored.bytes)?))
+        };
+        let read = self.parts.storage.record(&label, read).await.map_err(unreadable)?;
+        let (revision, before) = read.map_err(|_| unreadable(StorageError::Damaged("a record")))?;
+        let after = before.clone();
+        Ok(vacant.insert(Pending { revision, before, after, entries: Vec::new() }))
+    }
+
+    async fn commit(&self, changes: Changes) -> Placed {
+        let updates: Vec<_> =
+            changes.records.into_iter().filter_map(|(label, pending)| pending.into_update(label)).collect();
+        if updates.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let labels: Vec<_> = updates.iter().map(|update| update.label).collect();
+        let publications: usize = updates.iter().map(|update| update.entries.len()).sum();
+        let start = Instant::now();
+        let outcomes = self.parts.storage.update(updates).await.map_err(|error| {
+            tracing::error!(%error, "a group of publications cannot be written");
+            WriteError::from(error)
+        })?;
+        ::metrics::histogram!(metrics::SYNC_SECONDS).record(start.elapsed());
+        ::metrics::histogram!(metrics::GROUP_PUBLICATIONS).record(metrics::float(publications as u64));
+        let positions = |outcome| match outcome {
+            Updated::Done(positions) => Some(positions),
+            Updated::Conflict => None,
+        };
+        let placed: HashMap<_, _> = labels.into_iter().zip(outcomes.into_iter().map(positions)).collect();
+        for position in placed.values().flatten().flatten() {
+            if let Some(head) = self.parts.heads.get(position.shard as usize) {
+                head.send_if_modified(|head| {
+                    let later = *head < position.number;
+                    *head = (*head).max(position.number);
+                    later
+                });
+            }
+        }
+        Ok(placed)
+    }
+}
+
+impl Pending {
+    /// The update that this comes to, if it comes to any.
+    fn into_update(self, label: Label) -> Option<Update> {
+        if self.entries.is_empty() && self.before == self.after {
+            return None;
+        }
+        let (was, is) = (tally(&self.before), tally(&self.after));
+        let gone = self.after.is_empty();
+        Some(Update {
+            label,
+            expected: self.revision,
+            was_due: self.before.due,
+            is_due: if gone { None } else { self.after.due },
+            record: (!gone).then(|| self.after.encode()),
+            entries: self.entries,
+            tally: Tally { live: is.live - was.live, tombstones: is.tombstones - was.tombstones },
+        })
+    }
+}
+
+impl Job {
+    /// Answers whoever asked; or returns the job, if it has to be tried again.
+    fn answer(self, verdict: Verdict, placed: &Placed) -> Option<Self> {
+        // Whoever asked may be gone; what is durable stays so.
+        match (self, verdict) {
+            (Self::Publish { document, reply }, Verdict::Entry { hash, place, new }) => {
+                let outcome = match placed {
+                    Err(error) => Err(error.clone()),
+                    Ok(placed) => {
+                        let Some(positions) = placed.get(&place.label).and_then(Option::as_ref) else {
+                            return Some(Self::Publish { document, reply });
+                        };
+                        let stamp = Stamp { position: positions[place.index], at: place.at };
+                        Ok(Written { hash, stamp, new })
+                    }
+                };
+                let _ = reply.send(outcome);
+            }
+            (Self::Publish { reply, .. }, Verdict::Settled(outcome)) => {
+                let _ = reply.send(outcome);
+            }
+            (Self::Sweep { reply, .. }, Verdict::Swept(swept)) => {
+                // A record that somebody else has changed comes up again.
+                let _ = reply.send(placed.as_ref().map_err(Clone::clone).and_then(|_| swept.map(|swept| swept.len())));
+            }
+            (job, Verdict::Swept(_) | Verdict::Settled(_) | Verdict::Entry { .. }) => job.refuse(&WriteError::Failed),
+        }
+        None
+    }
+
+    fn refuse(self, error: &WriteError) {
+        match self {
+            Self::Publish { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Sweep { reply, .. } => drop(reply.send(Err(error.clone()))),
         }
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a gauge is a float; it is exact up to 2^53")]
-const fn gauge(number: u64) -> f64 {
-    number as f64
+fn tally(record: &Record) -> Tally {
+    let live = record.entries.iter().filter(|entry| entry.live).count();
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    Tally { live: count(live), tombstones: count(record.entries.len() - live) }
+}
+
+fn unreadable(error: StorageError) -> WriteError {
+    tracing::error!(%error, "the database cannot be read");
+    error.into()
 }

@@ -37,12 +37,13 @@ pub(super) async fn over_http(State(app): State<Arc<App>>, request: Request) -> 
 async fn answer(store: &Store, request: Request) -> Result<Response, Problem> {
     let body = read(request, media::CBOR, MAX_BYTES).await?;
     let question = LookupRequest::decode(&body).map_err(|error| ProblemType::Malformed.because(error))?;
-    let answer = store.lookup(&question)?;
-    for entry in &answer.entries {
-        let outcome = ["0", "1", "2", "3", "4"][usize::from(entry.outcome.code())];
-        ::metrics::counter!(metrics::LOOKUPS, "outcome" => outcome).increment(1);
+    let answer = store.lookup(&question).await?;
+    for (outcome, count) in ["0", "1", "2", "3", "4"].into_iter().zip(answer.outcomes) {
+        if count > 0 {
+            ::metrics::counter!(metrics::LOOKUPS, "outcome" => outcome).increment(count);
+        }
     }
-    let mut response = Response::new(answer.encode().into());
+    let mut response = Response::new(answer.bytes.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media::CBOR));
     let asked = u32::try_from(question.cpis().len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     response.extensions_mut().insert(LookupCost(asked));

@@ -1,6 +1,7 @@
 //! The endpoints: one file each, its name the path.
 
-mod changes;
+pub(crate) mod changes;
+mod conflicts;
 mod lookup;
 mod mappings;
 mod problem;
@@ -30,6 +31,12 @@ pub use lookup::LookupCost;
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_PUBLISHERS: usize = 100_000;
+/// How often the sweep looks for records whose time has come.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// Records swept in one step; publications come between steps.
+const SWEEP_STEP: usize = 256;
+/// How often the gauges are read off the engine.
+const OBSERVE_EVERY: Duration = Duration::from_secs(10);
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 
 /// The bound sockets of a mapping store.
@@ -55,6 +62,7 @@ struct App {
     gateways: Gateways,
     per_publisher: KeyedLimiter<Publisher>,
     total: Limiter,
+    shutdown: CancellationToken,
 }
 
 struct Gateways {
@@ -107,22 +115,52 @@ pub async fn run(
         gateways: Gateways::new(&config.gateways)?,
         per_publisher: KeyedLimiter::new(config.limits.per_publisher, MAX_PUBLISHERS),
         total: Limiter::new(config.limits.total),
+        shutdown: shutdown.clone(),
     });
     let admin = listeners
         .admin
         .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));
-    let (sweeping, token) = (Arc::clone(&app), shutdown.clone());
-    let sweeping = tokio::spawn(async move { sweeping.per_publisher.sweep(token).await });
+    let (limits, token) = (Arc::clone(&app), shutdown.clone());
+    let limits = tokio::spawn(async move { limits.per_publisher.sweep(token).await });
+    let sweeping = tokio::spawn(sweep(app.store.clone(), shutdown.clone()));
+    let observing = tokio::spawn(observe(app.store.clone(), shutdown.clone()));
     readiness.set_ready(true);
     tracing::info!("mapping store serving");
     let drained = serve(listeners.public, TowerToHyperService::new(router(app)), shutdown).await;
     readiness.set_ready(false);
     tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "mapping store drained");
-    for task in [Some(sweeping), admin].into_iter().flatten() {
+    for task in [Some(limits), Some(sweeping), Some(observing), admin].into_iter().flatten() {
         // A task that panicked has said so already.
         let _ = task.await;
     }
     Ok(())
+}
+
+/// Sweeps until `shutdown`, in steps between which publications come.
+async fn sweep(store: Store, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        while !shutdown.is_cancelled() {
+            match store.sweep(SWEEP_STEP).await {
+                Ok(swept) => {
+                    ::metrics::counter!(crate::metrics::SWEPT).increment(swept as u64);
+                    if swept < SWEEP_STEP {
+                        break;
+                    }
+                }
+                // The writer has said why; what is due stays due.
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+async fn observe(store: Store, shutdown: CancellationToken) {
+    loop {
+        store.observe();
+        if shutdown.run_until_cancelled(tokio::time::sleep(OBSERVE_EVERY)).await.is_none() {
+            break;
+        }
+    }
 }
 
 fn router(app: Arc<App>) -> Router {
@@ -131,6 +169,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/mappings", post(mappings::publish))
         .route("/v1/removals", post(removals::remove))
         .route("/v1/changes", get(changes::read))
+        .route("/v1/conflicts", post(conflicts::ask))
         .route(protocol::lookup::PATH, post(lookup::over_http))
         .route("/.well-known/mimi-discovery-provider", get(provider::describe))
         .method_not_allowed_fallback(not_allowed)

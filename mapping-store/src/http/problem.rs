@@ -7,6 +7,7 @@ use protocol::problem::{Problem as Document, ProblemType};
 use protocol::{SignatureError, media};
 use service::RetryAfter;
 
+use crate::conflict::ConflictError;
 use crate::rules::Refusal;
 use crate::store::{LookupFailure, PublishError};
 
@@ -65,11 +66,28 @@ impl From<LookupFailure> for Problem {
     fn from(error: LookupFailure) -> Self {
         match error {
             LookupFailure::TooLarge => ProblemType::AnswerTooLarge.problem().into(),
-            LookupFailure::Engine(error) => {
+            LookupFailure::Storage(error) => {
                 tracing::error!(%error, "a lookup failed");
                 ProblemType::Unavailable.problem().into()
             }
         }
+    }
+}
+
+impl From<ConflictError> for Problem {
+    fn from(error: ConflictError) -> Self {
+        let problem_type = match &error {
+            ConflictError::Malformed(_) => ProblemType::Malformed,
+            ConflictError::Signature(SignatureError::OtherKey | SignatureError::Invalid) => {
+                ProblemType::InvalidSignature
+            }
+            ConflictError::OtherProvider => ProblemType::Mismatch,
+            ConflictError::FromTheFuture => ProblemType::NotYetValid,
+            ConflictError::TooOld => ProblemType::Expired,
+            ConflictError::None => ProblemType::NotFound,
+            ConflictError::Failed => ProblemType::Unavailable,
+        };
+        problem_type.because(error).into()
     }
 }
 

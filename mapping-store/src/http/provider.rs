@@ -16,6 +16,7 @@ pub(super) async fn describe(State(app): State<Arc<App>>) -> Response {
         "provider": app.store.provider(),
         "receipt_key": hex::encode(app.store.receipt_key().as_bytes()),
         "trusted_provers": app.store.provers().collect::<Vec<_>>(),
+        "log_shards": app.store.shards(),
         "max_mapping_bytes": authenticated::MAX_BYTES,
         "max_mappings_per_cpi": MAX_MAPPINGS,
         "max_cpis_per_lookup": MAX_CPIS,

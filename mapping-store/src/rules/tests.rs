@@ -8,27 +8,37 @@ use protocol::{Signed, SigningKey};
 
 use super::*;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn key(seed: u8) -> SigningKey {
+pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
 
-/// What a test publishes; everything else follows from it.
-#[derive(Clone)]
-struct Publication {
-    holder: u8,
-    msp: Option<&'static str>,
-    seq: u64,
-    state: State,
-    tags: &'static [&'static str],
-    fresh: bool,
-    issued: Timestamp,
-    lifetime: Duration,
+/// The prover of every test's credentials.
+pub(crate) fn anchor() -> TrustAnchor {
+    TrustAnchor {
+        prover: "prover.example".to_owned(),
+        keys: vec![key(99).public()],
+        methods: vec![Method::SmsOtp],
+        max_credential_lifetime: DEFAULT_LIFETIME,
+    }
 }
 
-const PUBLICATION: Publication = Publication {
+/// What a test publishes; everything else follows from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Publication {
+    pub(crate) holder: u8,
+    pub(crate) msp: Option<&'static str>,
+    pub(crate) seq: u64,
+    pub(crate) state: State,
+    pub(crate) tags: &'static [&'static str],
+    pub(crate) fresh: bool,
+    pub(crate) issued: Timestamp,
+    pub(crate) lifetime: Duration,
+}
+
+pub(crate) const PUBLICATION: Publication = Publication {
     holder: 1,
     msp: Some("a.example"),
     seq: 1,
@@ -40,7 +50,8 @@ const PUBLICATION: Publication = Publication {
 };
 
 impl Publication {
-    fn verified(&self) -> VerifiedMapping {
+    /// The document as published.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let cpi = Cpi::parse("tel:+14155552671").unwrap();
         let enrolled_at = Msp::from_domain(self.msp.unwrap_or("a.example")).unwrap();
         let credential = Signed::sign(
@@ -70,14 +81,14 @@ impl Publication {
             issued_at: self.issued,
             expires_at: self.issued.plus(self.lifetime),
         };
-        let trust = TrustAnchors::new(vec![TrustAnchor {
-            prover: "prover.example".to_owned(),
-            keys: vec![key(99).public()],
-            methods: vec![Method::SmsOtp],
-            max_credential_lifetime: DEFAULT_LIFETIME,
-        }]);
-        let bytes = VerifiedMapping::encode(&credential, &Signed::sign(mapping, &key(self.holder)));
-        UnverifiedMapping::parse(&bytes).unwrap().verify(&trust, self.issued).unwrap()
+        VerifiedMapping::encode(&credential, &Signed::sign(mapping, &key(self.holder)))
+    }
+
+    fn verified(&self) -> VerifiedMapping {
+        UnverifiedMapping::parse(&self.bytes())
+            .unwrap()
+            .verify(&TrustAnchors::new(vec![anchor()]), self.issued)
+            .unwrap()
     }
 }
 
@@ -152,7 +163,7 @@ fn the_fresh_bit_overtakes_earlier_credentials_of_others() {
     assert_eq!(found(&at(&record, &own, later).unwrap(), later), 2, "the holder's own earlier credentials count");
     let older = Publication { holder: 2, seq: 2, fresh: true, ..PUBLICATION };
     let still = at(&after(&[PUBLICATION, fresh.clone()]), &older, later).unwrap();
-    assert_eq!(still.fresh.unwrap().since, later, "an older claim takes nothing back from a later one");
+    assert_eq!(still.limits.fresh.unwrap().since, later, "an older claim takes nothing back from a later one");
     let without = after(&[PUBLICATION, Publication { fresh: false, ..fresh }]);
     assert_eq!(found(&without, later), 2);
 }
@@ -166,12 +177,20 @@ fn a_removal_overtakes_everybody() {
         issued_before: NOW.plus(DAY / 2),
         issued_at: NOW.plus(DAY / 2),
     };
-    let removed = remove(&record, &removal, removal.issued_at);
+    let removed = remove(&record, &removal, removal.issued_at, DEFAULT_LIFETIME);
     assert_eq!(removed.entries.len(), 0);
     assert_eq!(at(&removed, &Publication { seq: 2, ..PUBLICATION }, removal.issued_at), Err(Refusal::Superseded));
     let earlier = Removal { issued_before: NOW, ..removal.clone() };
-    assert_eq!(remove(&removed, &earlier, removal.issued_at), removed, "an older removal changes nothing");
-    assert_eq!(found(&remove(&record, &earlier, NOW), NOW), 2, "what was proven at that time or later stays");
+    assert_eq!(
+        remove(&removed, &earlier, removal.issued_at, DEFAULT_LIFETIME),
+        removed,
+        "an older removal changes nothing"
+    );
+    assert_eq!(
+        found(&remove(&record, &earlier, NOW, DEFAULT_LIFETIME), NOW),
+        2,
+        "what was proven at that time or later stays"
+    );
 }
 
 #[test]
@@ -194,4 +213,68 @@ fn thirty_two_live_mappings_and_no_more() {
     assert!(at(&full, &Publication { seq: 2, ..holder(7) }, NOW).is_ok(), "a replacement takes no more room");
     let withdrawn = at(&full, &Publication { seq: 2, state: State::Withdrawn, ..holder(7) }, NOW).unwrap();
     assert!(at(&withdrawn, &holder(33), NOW).is_ok());
+}
+
+fn notices(record: &Record) -> Vec<(u8, Timestamp)> {
+    let holder = |notice: &Notice| (1..40).find(|holder| key(*holder).public().thumbprint() == notice.holder).unwrap();
+    record.notices.iter().map(|notice| (holder(notice), notice.at)).collect()
+}
+
+#[test]
+fn whoever_loses_a_mapping_is_noted_once_and_for_a_while() {
+    let later = NOW.plus(DAY / 2);
+    let three =
+        [PUBLICATION, Publication { msp: Some("b.example"), ..PUBLICATION }, Publication { holder: 3, ..PUBLICATION }];
+    let record = after(&three);
+    assert_eq!(notices(&record), []);
+    let fresh = Publication { holder: 2, fresh: true, issued: later, ..PUBLICATION };
+    let record = at(&record, &fresh, later).unwrap();
+    assert_eq!(notices(&record), [(1, later), (3, later)]);
+    let again = Publication { seq: 9, issued: later, ..PUBLICATION };
+    let record = at(&record, &again, later).unwrap();
+    assert_eq!(notices(&record), [(1, later), (3, later)], "a new mapping takes the notice of the old one not away");
+    let end = later.plus(NOTICE_LIFETIME);
+    assert_eq!(notices(&sweep(&record, end.minus(Duration::from_secs(1)), DEFAULT_LIFETIME)).len(), 2);
+    assert_eq!(notices(&sweep(&record, end, DEFAULT_LIFETIME)), []);
+}
+
+#[test]
+fn what_was_not_served_is_not_displaced() {
+    let withdrawn = Publication { seq: 2, state: State::Withdrawn, ..PUBLICATION };
+    let record = after(&[PUBLICATION, withdrawn, Publication { holder: 3, lifetime: DAY / 4, ..PUBLICATION }]);
+    let later = NOW.plus(DAY / 2);
+    let fresh = Publication { holder: 2, fresh: true, issued: later, ..PUBLICATION };
+    assert_eq!(notices(&at(&record, &fresh, later).unwrap()), []);
+}
+
+/// From one due time to the next, until nothing is left: each step finds something to do.
+#[test]
+fn the_sweep_comes_to_an_end_with_an_empty_record() {
+    let later = NOW.plus(DAY / 2);
+    let fresh = Publication { holder: 2, fresh: true, issued: later, ..PUBLICATION };
+    let mut record = after(&[PUBLICATION, Publication { msp: None, lifetime: 3 * DAY, ..PUBLICATION }, fresh]);
+    let mut steps = 0;
+    while let Some(due) = record.due {
+        assert_eq!(
+            sweep(&record, due.minus(Duration::from_secs(1)), DEFAULT_LIFETIME),
+            record,
+            "nothing is done early"
+        );
+        let next = sweep(&record, due, DEFAULT_LIFETIME);
+        assert_ne!(next, record);
+        assert!(next.due.is_none_or(|next| next > due));
+        record = next;
+        steps += 1;
+    }
+    assert!(record.is_empty());
+    assert_eq!(steps, 4, "expiry, the tombstone, the fresh bit, the notice");
+}
+
+/// A follower may publish what has expired meanwhile: it is remembered and not served.
+#[test]
+fn an_expired_mapping_is_only_remembered() {
+    let record = at(&Record::default(), &PUBLICATION, NOW.plus(2 * DAY)).unwrap();
+    assert_eq!(found(&record, NOW), 0);
+    assert!(record.entries[0].document.is_empty());
+    assert_eq!(at(&record, &PUBLICATION, NOW.plus(2 * DAY)), Err(Refusal::StaleSequence(1)));
 }

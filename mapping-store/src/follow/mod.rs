@@ -1,0 +1,201 @@
+//! Following another provider's change feed: every document is verified here and published in this store.
+//!
+//! [`Follower::run`] reads each shard of the source's log in order and hands what it reads to the store's own rules. The
+//! source is trusted for nothing: what does not verify, or is refused, is counted and passed over. The position is kept in
+//! the store's database after the documents are durable, so a crash repeats some of them, which changes nothing.
+
+mod source;
+
+use std::time::Duration;
+
+use protocol::receipt::Position;
+use service::{CancellationToken, ClientTlsConfig, TlsError};
+
+use crate::metrics;
+use crate::storage::{Storage as _, StorageError};
+use crate::store::{PublishError, Published, Store};
+use source::{Batch, Source};
+
+/// After a failure, wait this long at first; twice as long after the next, up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Documents verified between two chances for other tasks.
+const BREATH: usize = 16;
+
+/// Whom to follow.
+#[derive(Clone, Debug)]
+pub struct FollowConfig {
+    /// The source's base URL: `https://dp.example`.
+    pub url: String,
+    /// Whom to trust for TLS, and the certificate to show, if any.
+    pub tls: ClientTlsConfig,
+    /// How long the source may keep a request waiting for news, in seconds: 30 at most.
+    pub wait_seconds: u64,
+}
+
+/// Why following failed. All but the first two pass by themselves, or with the source's repair.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// Not an `https:` URL without path.
+    #[error("follow: the URL must be https:// with a host and nothing after it")]
+    Url,
+    /// The TLS files.
+    #[error("follow: {0}")]
+    Tls(#[from] TlsError),
+    /// No answer.
+    #[error("follow: no answer from the source ({0})")]
+    Network(&'static str),
+    /// An answer with another status than 200.
+    #[error("follow: the source answers {0}")]
+    Status(u16),
+    /// Not a change feed.
+    #[error("follow: the source's answer is not a change feed: {0}")]
+    Malformed(&'static str),
+    /// The source's log is shorter than what was read of it: it has lost something.
+    #[error("follow: the source's log ends before what was read of it earlier")]
+    WentBack,
+    /// This store is busy or full.
+    #[error("follow: {0}")]
+    Store(#[from] PublishError),
+    /// This store's database.
+    #[error("follow: {0}")]
+    Storage(#[from] StorageError),
+}
+
+/// What one step came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Documents published here, or known already.
+    pub taken: u64,
+    /// Documents that did not verify, or were refused by a rule.
+    pub refused: u64,
+    /// How many more the source has.
+    pub behind: u64,
+}
+
+/// A follower of one source.
+pub struct Follower {
+    source: Source,
+    store: Store,
+}
+
+impl Follower {
+    /// A follower that publishes in `store`.
+    ///
+    /// # Errors
+    ///
+    /// [`FollowError::Url`] or [`FollowError::Tls`].
+    pub fn new(config: &FollowConfig, store: Store) -> Result<Self, FollowError> {
+        Ok(Self { source: Source::new(config)?, store })
+    }
+
+    /// Follows every shard until `shutdown`; failures are logged, and tried again after a pause.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let mut pause = MIN_PAUSE;
+        let (name, shards) = loop {
+            match shutdown.run_until_cancelled(self.source.describe()).await {
+                None => return,
+                Some(Ok(description)) => break description,
+                Some(Err(error)) => pause = self.rest(&error, pause, &shutdown).await,
+            }
+        };
+        let mut tasks = tokio::task::JoinSet::new();
+        for shard in 0..shards {
+            let (source, store) = (self.source.clone(), self.store.clone());
+            let (name, shutdown) = (name.clone(), shutdown.clone());
+            tasks.spawn(async move { Self { source, store }.follow(&name, shard, &shutdown).await });
+        }
+        tasks.join_all().await;
+    }
+
+    /// The source's name and how many shards its log has.
+    ///
+    /// # Errors
+    ///
+    /// [`FollowError`].
+    pub async fn describe(&self) -> Result<(String, u32), FollowError> {
+        self.source.describe().await
+    }
+
+    /// Reads once from where it stands, publishes what comes, and keeps the new position.
+    ///
+    /// # Errors
+    ///
+    /// [`FollowError`]; what was read before stays read.
+    pub async fn step(&self, name: &str, shard: u32) -> Result<Step, FollowError> {
+        let number = self.store.storage().cursor(name, shard).await?;
+        let Batch { entries, head } = self.source.read(Position { shard, number }).await?;
+        if head < number {
+            return Err(FollowError::WentBack);
+        }
+        let (mut submitted, mut failure) = (Vec::with_capacity(entries.len()), None);
+        for (index, entry) in entries.into_iter().enumerate() {
+            let outcome = match self.store.submit(entry.kind, &entry.document) {
+                Err(error) if passes(&error) => {
+                    failure = Some(error);
+                    break;
+                }
+                outcome => outcome,
+            };
+            submitted.push((entry.position, outcome));
+            if index % BREATH == BREATH - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let (mut step, mut at) = (Step::default(), Position { shard, number });
+        for (position, outcome) in submitted {
+            let outcome = match outcome {
+                Ok(submitted) => self.store.outcome(submitted).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(Published::New(_) | Published::Known(_)) => step.taken += 1,
+                Err(error) if passes(&error) => {
+                    failure = Some(error);
+                    break;
+                }
+                Err(_) => step.refused += 1,
+            }
+            at = position;
+        }
+        if at.number > number {
+            self.store.storage().set_cursor(name, at).await?;
+        }
+        step.behind = head.saturating_sub(at.number);
+        ::metrics::counter!(metrics::FOLLOWED, "outcome" => "taken").increment(step.taken);
+        ::metrics::counter!(metrics::FOLLOWED, "outcome" => "refused").increment(step.refused);
+        ::metrics::gauge!(metrics::FOLLOWER_LAG, "shard" => shard.to_string()).set(metrics::float(step.behind));
+        failure.map_or(Ok(step), |error| Err(error.into()))
+    }
+
+    async fn follow(&self, name: &str, shard: u32, shutdown: &CancellationToken) {
+        let mut pause = MIN_PAUSE;
+        while let Some(step) = shutdown.run_until_cancelled(self.step(name, shard)).await {
+            match step {
+                Ok(_) => pause = MIN_PAUSE,
+                Err(error) => pause = self.rest(&error, pause, shutdown).await,
+            }
+        }
+    }
+
+    /// Says what failed and waits; answers how long to wait after the next failure.
+    async fn rest(&self, error: &FollowError, pause: Duration, shutdown: &CancellationToken) -> Duration {
+        tracing::warn!(%error, "following failed; it goes on after a pause");
+        ::metrics::counter!(metrics::FOLLOW_FAILURES).increment(1);
+        shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+        (pause * 2).min(MAX_PAUSE)
+    }
+}
+
+/// Whether the same document may be taken later: the fault is this store's.
+const fn passes(error: &PublishError) -> bool {
+    match error {
+        PublishError::Busy | PublishError::Full | PublishError::Failed => true,
+        PublishError::Mapping(_)
+        | PublishError::Removal(_)
+        | PublishError::RemovalSignature(_)
+        | PublishError::NotTheIssuer
+        | PublishError::RemovalFromTheFuture
+        | PublishError::Refused(_) => false,
+    }
+}

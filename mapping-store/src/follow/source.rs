@@ -1,0 +1,174 @@
+//! The other side of a follower: one HTTPS server, read with bounds.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use protocol::authenticated;
+use protocol::cbor::{self, Value};
+use protocol::receipt::Position;
+use serde::Deserialize;
+
+use super::{FollowConfig, FollowError};
+use crate::http::changes::{LOG_HEAD, MAX_WAIT_SECONDS};
+use crate::storage::{Kind, LogEntry};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Beyond the wait that was asked for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+const MAX_ENTRY_BYTES: usize = authenticated::MAX_BYTES + 64;
+const MAX_SHARDS: u32 = 4096;
+const MAX_NAME_BYTES: usize = 253;
+const DESCRIPTION: &str = "/.well-known/mimi-discovery-provider";
+
+/// A source.
+#[derive(Clone)]
+pub(super) struct Source {
+    client: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    authority: Authority,
+    wait_seconds: u64,
+}
+
+/// What one request brought.
+pub(super) struct Batch {
+    pub(super) entries: Vec<LogEntry>,
+    /// The last number of the shard.
+    pub(super) head: u64,
+}
+
+#[derive(Deserialize)]
+struct Description {
+    provider: String,
+    log_shards: u32,
+}
+
+impl Source {
+    pub(super) fn new(config: &FollowConfig) -> Result<Self, FollowError> {
+        let url: Uri = config.url.parse().map_err(|_| FollowError::Url)?;
+        let authority = url.authority().cloned().ok_or(FollowError::Url)?;
+        if url.scheme() != Some(&Scheme::HTTPS) || !matches!(url.path(), "" | "/") || url.query().is_some() {
+            return Err(FollowError::Url);
+        }
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config.tls.load()?)
+            .https_only()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self { client, authority, wait_seconds: config.wait_seconds.min(MAX_WAIT_SECONDS) })
+    }
+
+    /// The source's name, and how many shards its log has.
+    pub(super) async fn describe(&self) -> Result<(String, u32), FollowError> {
+        let answer = self.ask(DESCRIPTION, ANSWER_TIMEOUT).await?;
+        let description: Description = serde_json::from_slice(answer.body())
+            .map_err(|_| FollowError::Malformed("its description has no provider or log_shards"))?;
+        if description.provider.is_empty() || description.provider.len() > MAX_NAME_BYTES {
+            return Err(FollowError::Malformed("provider must be 1 to 253 bytes"));
+        }
+        if description.log_shards == 0 || description.log_shards > MAX_SHARDS {
+            return Err(FollowError::Malformed("log_shards must be 1 to 4096"));
+        }
+        Ok((description.provider, description.log_shards))
+    }
+
+    /// What comes after a position; waits for news if there is nothing.
+    pub(super) async fn read(&self, after: Position) -> Result<Batch, FollowError> {
+        let path = format!("/v1/changes?shard={}&after={}&wait={}", after.shard, after.number, self.wait_seconds);
+        let timeout = ANSWER_TIMEOUT + Duration::from_secs(self.wait_seconds);
+        let answer = self.ask(&path, timeout).await?;
+        let head = answer.headers().get(LOG_HEAD).and_then(|head| head.to_str().ok()?.parse().ok());
+        let head = head.ok_or(FollowError::Malformed("no head of the log"))?;
+        Ok(Batch { entries: entries(answer.body(), after)?, head })
+    }
+
+    async fn ask(&self, path: &str, timeout: Duration) -> Result<Response<Bytes>, FollowError> {
+        let uri = Uri::builder().scheme(Scheme::HTTPS).authority(self.authority.clone()).path_and_query(path).build();
+        let request = Request::get(uri.map_err(|_| FollowError::Url)?).body(Empty::new());
+        let exchange = self.exchange(request.map_err(|_| FollowError::Url)?);
+        tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(FollowError::Network("no answer in time")))
+    }
+
+    async fn exchange(&self, request: Request<Empty<Bytes>>) -> Result<Response<Bytes>, FollowError> {
+        let answer = self.client.request(request).await;
+        let (head, body) = answer.map_err(|_| FollowError::Network("no connection"))?.into_parts();
+        if head.status != StatusCode::OK {
+            return Err(FollowError::Status(head.status.as_u16()));
+        }
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                FollowError::Malformed("longer than allowed")
+            } else {
+                FollowError::Network("cut off")
+            }
+        })?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+/// Reads a CBOR sequence of entries that follow each other without a gap.
+fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<LogEntry>, FollowError> {
+    let mut entries = Vec::new();
+    let mut next = after;
+    while !sequence.is_empty() {
+        let malformed = |_| FollowError::Malformed("not a CBOR sequence of entries");
+        let (item, rest) = cbor::split_first(sequence, MAX_ENTRY_BYTES).map_err(malformed)?;
+        let entry = entry(cbor::decode(item, MAX_ENTRY_BYTES).map_err(malformed)?);
+        let entry = entry.ok_or(FollowError::Malformed("not a CBOR sequence of entries"))?;
+        next = Position { number: next.number.saturating_add(1), ..next };
+        if entry.position != next {
+            return Err(FollowError::Malformed("an entry is missing, or out of order"));
+        }
+        entries.push(entry);
+        sequence = rest;
+    }
+    Ok(entries)
+}
+
+fn entry(value: Value) -> Option<LogEntry> {
+    let [shard, number, kind, document] = value.into_array().ok()?.try_into().ok()?;
+    let unsigned = |value: Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
+    let position = Position { shard: u32::try_from(unsigned(shard)?).ok()?, number: unsigned(number)? };
+    let kind = u8::try_from(unsigned(kind)?).ok().and_then(Kind::from_code)?;
+    Some(LogEntry { position, kind, document: document.into_bytes().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(number: u64) -> Vec<u8> {
+        cbor::encode(&Value::Array(vec![0_u64.into(), number.into(), 1_u64.into(), vec![7_u8].into()]))
+    }
+
+    #[test]
+    fn a_sequence_is_read_in_order_and_without_gaps() {
+        let after = |number| Position { shard: 0, number };
+        let read = |sequence: &[Vec<u8>], number| entries(&sequence.concat(), after(number));
+        let found = read(&[item(5), item(6)], 4).unwrap();
+        let expected = |number| LogEntry { position: after(number), kind: Kind::Removal, document: vec![7] };
+        assert_eq!(found, [expected(5), expected(6)]);
+        assert!(read(&[], 4).unwrap().is_empty());
+        for wrong in [vec![item(6)], vec![item(5), item(7)], vec![item(5), item(5)], vec![vec![0x80]], vec![vec![0x9f]]]
+        {
+            assert!(matches!(read(&wrong, 4), Err(FollowError::Malformed(_))));
+        }
+        let mut cut = item(5);
+        cut.pop();
+        assert!(matches!(entries(&cut, after(4)), Err(FollowError::Malformed(_))));
+    }
+}

@@ -1,0 +1,364 @@
+//! RocksDB behind [`Storage`]: one atomic, synced batch for each group of updates.
+//!
+//! | column family | key | value |
+//! | --- | --- | --- |
+//! | `records` | label of the CPI (33) | revision (8) ‖ record |
+//! | `log` | shard (4) ‖ number (8) | kind (1) ‖ published bytes |
+//! | `stamps` | SHA-256 of the published bytes (32) | shard (4) ‖ number (8) ‖ time (8) |
+//! | `due` | time (8) ‖ label (33) | nothing |
+//! | `meta` | `format`, `shards` | version (4), count (4) |
+//! | | `tally` | live (8) ‖ tombstones (8) |
+//! | | `follow:` source `:` shard (4) | number (8) |
+//!
+//! All numbers are big-endian. A database of a newer format is refused. One process has the database open at a time;
+//! within it, one batch is written at a time, and revisions are the engine's sequence numbers, which never repeat.
+
+mod options;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use protocol::Timestamp;
+use protocol::receipt::Position;
+use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+
+use super::{
+    Figures, Kind, LogEntry, NewEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated, shard_of,
+};
+use crate::label::Label;
+use options::{DUE, LOG, META, RECORDS, STAMPS};
+
+const FORMAT: u32 = 1;
+const FORMAT_KEY: &[u8] = b"format";
+const SHARDS_KEY: &[u8] = b"shards";
+const TALLY_KEY: &[u8] = b"tally";
+/// An embedded database has one shard.
+const SHARDS: u32 = 1;
+
+/// An open database.
+pub struct Rocks {
+    db: DB,
+    options: Options,
+    state: Mutex<State>,
+}
+
+/// What changes with every batch; whoever writes one holds it.
+#[derive(Clone, Default)]
+struct State {
+    /// The last number of each shard.
+    heads: Vec<u64>,
+    tally: Tally,
+}
+
+impl From<rocksdb::Error> for StorageError {
+    fn from(error: rocksdb::Error) -> Self {
+        let text = error.into_string();
+        if text.contains("No space left on device") || text.contains("Max allowed space was reached") {
+            Self::Full
+        } else {
+            Self::Failed(text)
+        }
+    }
+}
+
+impl Rocks {
+    /// Opens the database in `folder`, creating it if it is missing. `cache_bytes` bounds its memory: cached blocks, indexes,
+    /// filters and write buffers count against it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Open`] names what is damaged or missing; [`StorageError::Newer`].
+    pub fn open(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        let (options, families) = options::all(cache_bytes);
+        let failed =
+            |error: rocksdb::Error| StorageError::Open { folder: folder.to_owned(), reason: error.into_string() };
+        let db = DB::open_cf_descriptors(&options, folder, families).map_err(failed)?;
+        let mut rocks = Self { db, options, state: Mutex::default() };
+        let shards = rocks.check_format()?;
+        let heads = (0..shards).map(|shard| rocks.last_number(shard)).collect::<Result<_, _>>()?;
+        rocks.state = Mutex::new(State { heads, tally: rocks.read_tally()? });
+        Ok(rocks)
+    }
+
+    /// The last number of each shard.
+    pub(crate) fn heads(&self) -> Vec<u64> {
+        self.state().heads.clone()
+    }
+
+    /// The shards of a database of this format; a new one gets both.
+    fn check_format(&self) -> Result<u32, StorageError> {
+        let number = |key: &[u8]| -> Result<Option<u32>, StorageError> {
+            let value = self.db.get_cf(self.family(META), key)?;
+            let number = |value: Vec<u8>| value.try_into().map(u32::from_be_bytes);
+            value.map(number).transpose().map_err(|_| StorageError::Damaged("the database's own description"))
+        };
+        match (number(FORMAT_KEY)?, number(SHARDS_KEY)?) {
+            (Some(found), _) if found > FORMAT => Err(StorageError::Newer { found, known: FORMAT }),
+            (Some(_), Some(shards)) if shards > 0 => Ok(shards),
+            (None, None) => {
+                let mut batch = WriteBatch::default();
+                batch.put_cf(self.family(META), FORMAT_KEY, FORMAT.to_be_bytes());
+                batch.put_cf(self.family(META), SHARDS_KEY, SHARDS.to_be_bytes());
+                self.db.write_opt(batch, &synced())?;
+                Ok(SHARDS)
+            }
+            _ => Err(StorageError::Damaged("the database's own description")),
+        }
+    }
+
+    fn last_number(&self, shard: u32) -> Result<u64, StorageError> {
+        let end = log_key(Position { shard, number: u64::MAX });
+        let mut entries = self.db.iterator_cf(self.family(LOG), IteratorMode::From(&end, Direction::Reverse));
+        let Some((key, _)) = entries.next().transpose()? else { return Ok(0) };
+        let position = read_log_key(&key).ok_or(StorageError::Damaged("the log"))?;
+        Ok(if position.shard == shard { position.number } else { 0 })
+    }
+
+    fn read_tally(&self) -> Result<Tally, StorageError> {
+        let Some(value) = self.db.get_cf(self.family(META), TALLY_KEY)? else { return Ok(Tally::default()) };
+        let (numbers, []) = value.as_chunks::<8>() else { return Err(StorageError::Damaged("the tally")) };
+        let [live, tombstones] = *numbers else { return Err(StorageError::Damaged("the tally")) };
+        Ok(Tally { live: i64::from_be_bytes(live), tombstones: i64::from_be_bytes(tombstones) })
+    }
+
+    /// The revision under a label; 0 if there is no record.
+    fn revision(&self, label: &Label) -> Result<u64, StorageError> {
+        let value = self.db.get_pinned_cf(self.family(RECORDS), label)?;
+        value.map_or(Ok(0), |value| Ok(split_record(&value)?.revision))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put_entry(&self, batch: &mut WriteBatch, position: Position, entry: &NewEntry) {
+        let mut value = Vec::with_capacity(1 + entry.document.len());
+        value.push(entry.kind.code());
+        value.extend_from_slice(&entry.document);
+        batch.put_cf(self.family(LOG), log_key(position), value);
+        batch.put_cf(self.family(STAMPS), entry.hash, encode_stamp(Stamp { position, at: entry.at }));
+    }
+
+    fn put_update(&self, batch: &mut WriteBatch, update: &Update, revision: u64) {
+        match &update.record {
+            Some(record) => {
+                let value = [revision.to_be_bytes().as_slice(), record].concat();
+                batch.put_cf(self.family(RECORDS), update.label, value);
+            }
+            None => batch.delete_cf(self.family(RECORDS), update.label),
+        }
+        if update.was_due != update.is_due {
+            if let Some(time) = update.was_due {
+                batch.delete_cf(self.family(DUE), due_key(time, &update.label));
+            }
+            if let Some(time) = update.is_due {
+                batch.put_cf(self.family(DUE), due_key(time, &update.label), []);
+            }
+        }
+    }
+
+    fn write_group(&self, updates: &[Update]) -> Result<Vec<Updated>, StorageError> {
+        let mut state = self.state();
+        let mut next = state.clone();
+        let revision = self.db.latest_sequence_number() + 1;
+        let (mut batch, mut touched) = (WriteBatch::default(), HashSet::with_capacity(updates.len()));
+        let mut outcomes = Vec::with_capacity(updates.len());
+        for update in updates {
+            if !touched.insert(update.label) || self.revision(&update.label)? != update.expected {
+                outcomes.push(Updated::Conflict);
+                continue;
+            }
+            let shard = shard_of(&update.label, shard_count(&next));
+            let head = &mut next.heads[shard as usize];
+            let mut positions = Vec::with_capacity(update.entries.len());
+            for entry in &update.entries {
+                *head += 1;
+                let position = Position { shard, number: *head };
+                self.put_entry(&mut batch, position, entry);
+                positions.push(position);
+            }
+            self.put_update(&mut batch, update, revision);
+            next.tally += update.tally;
+            outcomes.push(Updated::Done(positions));
+        }
+        if !batch.is_empty() {
+            let tally = [next.tally.live.to_be_bytes(), next.tally.tombstones.to_be_bytes()];
+            batch.put_cf(self.family(META), TALLY_KEY, tally.as_flattened());
+            self.db.write_opt(batch, &synced())?;
+        }
+        *state = next;
+        Ok(outcomes)
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("every column family is opened with the database")
+    }
+}
+
+impl Drop for Rocks {
+    /// Leaves tables and an empty write-ahead log: the next start has nothing to play back, and nothing to lose with a log that
+    /// is cut meanwhile. If that fails, the log has it all.
+    fn drop(&mut self) {
+        for family in options::FAMILIES {
+            if let Err(error) = self.db.flush_cf(self.family(family)) {
+                tracing::warn!(%error, "the database was closed without writing its tables; its log has what is missing");
+                return;
+            }
+        }
+    }
+}
+
+impl Storage for Rocks {
+    fn shards(&self) -> u32 {
+        shard_count(&self.state())
+    }
+
+    async fn record<T: Send>(
+        &self,
+        label: &Label,
+        read: impl FnOnce(Option<Stored<'_>>) -> T + Send,
+    ) -> Result<T, StorageError> {
+        match self.db.get_pinned_cf(self.family(RECORDS), label)? {
+            Some(value) => Ok(read(Some(split_record(&value)?))),
+            None => Ok(read(None)),
+        }
+    }
+
+    async fn update(&self, updates: Vec<Update>) -> Result<Vec<Updated>, StorageError> {
+        self.write_group(&updates)
+    }
+
+    async fn stamp(&self, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
+        let value = self.db.get_pinned_cf(self.family(STAMPS), hash)?;
+        value.map(|value| decode_stamp(&value).ok_or(StorageError::Damaged("a stamp"))).transpose()
+    }
+
+    async fn head(&self, shard: u32) -> Result<u64, StorageError> {
+        Ok(self.state().heads.get(shard as usize).copied().unwrap_or_default())
+    }
+
+    async fn log_after(&self, after: Position, most: usize, max_bytes: usize) -> Result<Vec<LogEntry>, StorageError> {
+        let Some(first) = after.number.checked_add(1) else { return Ok(Vec::new()) };
+        let start = log_key(Position { number: first, ..after });
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for item in self.db.iterator_cf(self.family(LOG), IteratorMode::From(&start, Direction::Forward)).take(most) {
+            let (key, value) = item?;
+            let entry = read_entry(&key, &value).ok_or(StorageError::Damaged("the log"))?;
+            bytes += entry.document.len();
+            if entry.position.shard != after.shard || (bytes > max_bytes && !entries.is_empty()) {
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<Label>, StorageError> {
+        let mut labels = Vec::new();
+        for item in self.db.iterator_cf(self.family(DUE), IteratorMode::Start).take(most) {
+            let (key, _) = item?;
+            let (time, label) = key.split_first_chunk::<8>().ok_or(StorageError::Damaged("the index of the sweep"))?;
+            if u64::from_be_bytes(*time) > until.seconds() {
+                break;
+            }
+            labels.push(label.try_into().map_err(|_| StorageError::Damaged("the index of the sweep"))?);
+        }
+        Ok(labels)
+    }
+
+    async fn scan(&self, after: Option<Label>, most: usize) -> Result<Vec<(Label, Vec<u8>)>, StorageError> {
+        let start = after.unwrap_or([0; 33]);
+        let mode = IteratorMode::From(&start, Direction::Forward);
+        let mut records = Vec::new();
+        for item in self.db.iterator_cf(self.family(RECORDS), mode) {
+            let (key, value) = item?;
+            let label: Label = key.as_ref().try_into().map_err(|_| StorageError::Damaged("a record"))?;
+            if Some(label) == after {
+                continue;
+            }
+            if records.len() == most {
+                break;
+            }
+            records.push((label, split_record(&value)?.bytes.to_vec()));
+        }
+        Ok(records)
+    }
+
+    async fn cursor(&self, source: &str, shard: u32) -> Result<u64, StorageError> {
+        let value = self.db.get_cf(self.family(META), cursor_key(source, shard))?;
+        let number = |value: Vec<u8>| value.try_into().map(u64::from_be_bytes);
+        value.map_or(Ok(0), |value| number(value).map_err(|_| StorageError::Damaged("a follower's position")))
+    }
+
+    async fn set_cursor(&self, source: &str, at: Position) -> Result<(), StorageError> {
+        Ok(self.db.put_cf(self.family(META), cursor_key(source, at.shard), at.number.to_be_bytes())?)
+    }
+
+    fn tally(&self) -> Tally {
+        self.state().tally
+    }
+
+    fn figures(&self) -> Figures {
+        options::figures(&self.db, &self.options)
+    }
+}
+
+fn shard_count(state: &State) -> u32 {
+    u32::try_from(state.heads.len()).unwrap_or(u32::MAX)
+}
+
+fn synced() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+fn split_record(value: &[u8]) -> Result<Stored<'_>, StorageError> {
+    let (revision, bytes) = value.split_first_chunk().ok_or(StorageError::Damaged("a record"))?;
+    Ok(Stored { revision: u64::from_be_bytes(*revision), bytes })
+}
+
+fn log_key(position: Position) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&position.shard.to_be_bytes());
+    key[4..].copy_from_slice(&position.number.to_be_bytes());
+    key
+}
+
+fn read_log_key(key: &[u8]) -> Option<Position> {
+    let (shard, number) = key.split_first_chunk()?;
+    Some(Position { shard: u32::from_be_bytes(*shard), number: u64::from_be_bytes(number.try_into().ok()?) })
+}
+
+fn read_entry(key: &[u8], value: &[u8]) -> Option<LogEntry> {
+    let (kind, document) = value.split_first()?;
+    Some(LogEntry { position: read_log_key(key)?, kind: Kind::from_code(*kind)?, document: document.to_vec() })
+}
+
+fn encode_stamp(stamp: Stamp) -> [u8; 20] {
+    let mut value = [0; 20];
+    value[..12].copy_from_slice(&log_key(stamp.position));
+    value[12..].copy_from_slice(&stamp.at.seconds().to_be_bytes());
+    value
+}
+
+fn decode_stamp(value: &[u8]) -> Option<Stamp> {
+    let (position, at) = value.split_at_checked(12)?;
+    let at = Timestamp::from_seconds(u64::from_be_bytes(at.try_into().ok()?));
+    Some(Stamp { position: read_log_key(position)?, at })
+}
+
+fn due_key(time: Timestamp, label: &Label) -> [u8; 41] {
+    let mut key = [0; 41];
+    key[..8].copy_from_slice(&time.seconds().to_be_bytes());
+    key[8..].copy_from_slice(label);
+    key
+}
+
+fn cursor_key(source: &str, shard: u32) -> Vec<u8> {
+    [b"follow:", source.as_bytes(), b":", shard.to_be_bytes().as_slice()].concat()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Why a store is not opened, a document not published, a lookup not answered.
+
+use protocol::authenticated::MappingError;
+use protocol::{DocumentError, SignatureError};
+use service::secret_file::SecretFileError;
+
+use crate::config::ConfigError;
+use crate::rules::Refusal;
+use crate::storage::StorageError;
+use crate::writer::WriteError;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] SecretFileError),
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A setting.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The system refuses the writer's thread.
+    #[error("the writer cannot be started: {0}")]
+    Writer(#[from] std::io::Error),
+}
+
+/// Why a document was not published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The authenticated mapping does not verify.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The removal is malformed.
+    #[error("removal: {0}")]
+    Removal(#[from] DocumentError),
+    /// The removal's signature does not hold.
+    #[error("removal: {0}")]
+    RemovalSignature(#[from] SignatureError),
+    /// The removal is not by an issuer that rules the CPI.
+    #[error("the removal is not by an issuer that rules this CPI")]
+    NotTheIssuer,
+    /// The removal is dated, or reaches, into the future.
+    #[error("the removal lies in the future")]
+    RemovalFromTheFuture,
+    /// A rule of the store.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too much to do, or shutting down: try again.
+    #[error("the store has too much to do")]
+    Busy,
+    /// The disk is full.
+    #[error("the store cannot keep more")]
+    Full,
+    /// The database failed.
+    #[error("the database failed")]
+    Failed,
+}
+
+impl From<WriteError> for PublishError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Refused(refusal) => Self::Refused(refusal),
+            WriteError::Busy => Self::Busy,
+            WriteError::Full => Self::Full,
+            WriteError::Failed => Self::Failed,
+        }
+    }
+}
+
+/// Why a lookup was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupFailure {
+    /// The answer would be longer than allowed.
+    #[error("the answer would be longer than allowed; ask for fewer identifiers at once")]
+    TooLarge,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

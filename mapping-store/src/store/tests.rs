@@ -1,0 +1,372 @@
+//! The store against a simple model: what should be served follows from the history, told anew each time.
+
+mod model;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use protocol::authenticated::UnverifiedMapping;
+use protocol::cpi::Cpi;
+use protocol::credential::DEFAULT_LIFETIME;
+use protocol::lookup::{Answer, Entry, LookupRequest};
+use protocol::mapping::State;
+use protocol::removal::Removal;
+use protocol::trust::TrustAnchorTable;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::IssuerTable;
+use crate::rules::tests::{DAY, NOW, PUBLICATION, Publication, anchor, key};
+use crate::rules::{NOTICE_LIFETIME, Refusal};
+use crate::storage::memory::Memory;
+use model::Model;
+
+const CPI: &str = "tel:+14155552671";
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn cpi() -> Cpi {
+    Cpi::parse(CPI).unwrap()
+}
+
+struct Place {
+    folder: TempDir,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), seconds: Arc::new(AtomicU64::new(NOW.seconds())) }
+    }
+
+    fn config(&self) -> StoreConfig {
+        StoreConfig {
+            provider: "dp.example".to_owned(),
+            folder: self.folder.path().join("database"),
+            hash_key_file: self.folder.path().join("hash.key"),
+            receipt_key_file: self.folder.path().join("receipt.key"),
+            provers: vec![TrustAnchorTable::from(&anchor())],
+            issuers: vec![IssuerTable {
+                name: "carrier.example".to_owned(),
+                key: hex::encode(key(98).public().as_bytes()),
+                number_prefixes: vec!["+1415".to_owned()],
+                mail_domains: Vec::new(),
+            }],
+            cache_bytes: 8 << 20,
+            max_answer_bytes: 900 * 1024,
+        }
+    }
+
+    fn clock(&self) -> Clock {
+        let seconds = Arc::clone(&self.seconds);
+        Arc::new(move || Timestamp::from_seconds(seconds.load(Ordering::SeqCst)))
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(self.seconds.load(Ordering::SeqCst))
+    }
+
+    fn advance(&self, by: Duration) {
+        self.seconds.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+
+    fn rocks(&self) -> Store {
+        Store::open(&self.config(), self.clock()).unwrap()
+    }
+
+    fn memory(&self, shards: u32) -> Store<Memory> {
+        Store::over(Memory::new(shards), vec![0; shards as usize], &self.config(), self.clock()).unwrap()
+    }
+}
+
+async fn served<S: Storage>(store: &Store<S>, cpi: &Cpi) -> Entry {
+    let request = LookupRequest::new(vec![cpi.clone()], None).unwrap();
+    let answered = store.lookup(&request).await.unwrap();
+    let answer = Answer::decode(&answered.bytes).unwrap();
+    assert_eq!(answer.encode(), answered.bytes, "the answer is written as the protocol's own encoder writes it");
+    answer.entries.into_iter().next().unwrap()
+}
+
+async fn log<S: Storage>(store: &Store<S>) -> Vec<LogEntry> {
+    let mut entries = Vec::new();
+    for shard in 0..store.shards() {
+        entries.extend(store.changes(Position { shard, number: 0 }, usize::MAX, usize::MAX).await.unwrap());
+    }
+    entries
+}
+
+fn removal(issued_before: Timestamp, now: Timestamp) -> Vec<u8> {
+    let removal = Removal { issuer: "carrier.example".to_owned(), cpi: cpi(), issued_before, issued_at: now };
+    Signed::sign(removal, &key(98)).bytes().to_vec()
+}
+
+/// One step of a history.
+#[derive(Clone, Debug)]
+enum Action {
+    Publish { holder: u8, msp: u8, seq: u64, withdrawn: bool, default: bool, fresh: bool, age: u64, days: u64 },
+    Again(prop::sample::Index),
+    Remove { hours_ago: u64 },
+    Pass { hours: u64 },
+    Sweep,
+    Reopen,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let publish = (1..4_u8, 0..3_u8, 0..6_u64, any::<(bool, bool)>(), prop::bool::weighted(0.2), 0..200_u64, 1..45_u64);
+    let publish = publish.prop_map(|(holder, msp, seq, (withdrawn, default), fresh, age, days)| Action::Publish {
+        holder,
+        msp,
+        seq,
+        withdrawn,
+        default,
+        fresh,
+        age,
+        days,
+    });
+    prop_oneof![
+        12 => publish,
+        2 => any::<prop::sample::Index>().prop_map(Action::Again),
+        1 => (0..100_u64).prop_map(|hours_ago| Action::Remove { hours_ago }),
+        4 => prop_oneof![1..48_u64, 24..1200_u64].prop_map(|hours| Action::Pass { hours }),
+        2 => Just(Action::Sweep),
+        1 => Just(Action::Reopen),
+    ]
+}
+
+impl Action {
+    fn publication(&self, now: Timestamp) -> Option<Publication> {
+        let Self::Publish { holder, msp, seq, withdrawn, default, fresh, age, days } = self.clone() else {
+            return None;
+        };
+        let issued = now.minus(HOUR * u32::try_from(age).unwrap());
+        let lifetime = now.since(issued) + DAY * u32::try_from(days).unwrap();
+        Some(Publication {
+            holder,
+            msp: [Some("a.example"), Some("b.example"), None][usize::from(msp)],
+            seq,
+            state: if withdrawn { State::Withdrawn } else { State::Live },
+            tags: if default { &["Default"] } else { &[] },
+            fresh,
+            issued,
+            lifetime: lifetime.min(DEFAULT_LIFETIME),
+        })
+    }
+}
+
+/// Plays a history to store and model; they must agree after every step.
+async fn play<S: Storage>(
+    place: &Place,
+    mut store: Store<S>,
+    actions: &[Action],
+    reopen: impl Fn(Store<S>) -> Store<S>,
+) {
+    let (mut model, mut published) = (Model::default(), Vec::<(Vec<u8>, Vec<u8>)>::new());
+    for action in actions {
+        let now = place.now();
+        match action {
+            Action::Publish { .. } => {
+                let publication = action.publication(now).unwrap();
+                let bytes = publication.bytes();
+                let known = published.iter().find(|(known, _)| *known == bytes);
+                match store.publish(&bytes).await {
+                    Ok(Published::Known(receipt)) => assert_eq!(Some(&(bytes, receipt)), known),
+                    Ok(Published::New(receipt)) => {
+                        assert_eq!((known, model.publish(&publication, &bytes, now)), (None, Ok(())));
+                        published.push((bytes, receipt));
+                    }
+                    Err(PublishError::Refused(refusal)) => {
+                        assert_eq!((known, model.publish(&publication, &bytes, now)), (None, Err(refusal)));
+                    }
+                    Err(error) => assert!(now >= publication.issued.plus(publication.lifetime), "{error}"),
+                }
+            }
+            Action::Again(which) if !published.is_empty() => {
+                let (bytes, receipt) = which.get(&published);
+                match store.publish(bytes).await {
+                    Ok(again) => assert_eq!(again, Published::Known(receipt.clone())),
+                    Err(error) => assert!(matches!(error, PublishError::Mapping(_)), "{error}"),
+                }
+            }
+            Action::Again(_) => {}
+            Action::Remove { hours_ago } => {
+                let before = now.minus(HOUR * u32::try_from(*hours_ago).unwrap());
+                if let Published::New(_) = store.remove(&removal(before, now)).await.unwrap() {
+                    model.remove(before);
+                }
+            }
+            Action::Pass { hours } => place.advance(HOUR * u32::try_from(*hours).unwrap()),
+            Action::Sweep => while store.sweep(3).await.unwrap() == 3 {},
+            Action::Reopen => store = reopen(store),
+        }
+        let mut mappings = served(&store, &cpi()).await.mappings;
+        mappings.sort();
+        assert_eq!(mappings, model.served(place.now()));
+    }
+    store.check().await.unwrap();
+    // In the end time takes everything but the log.
+    place.advance(DEFAULT_LIFETIME * 2 + NOTICE_LIFETIME);
+    while store.sweep(1).await.unwrap() > 0 {}
+    let checked = store.check().await.unwrap();
+    assert_eq!((checked.records, checked.live, checked.tombstones), (0, 0, 0));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn every_history_is_served_as_the_model_says(actions in proptest::collection::vec(action(), 1..40)) {
+        let place = Place::new();
+        runtime().block_on(play(&place, place.memory(3), &actions, |store| store));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn every_history_is_served_as_the_model_says_by_rocksdb(actions in proptest::collection::vec(action(), 1..40)) {
+        let place = Place::new();
+        let reopen = |store| {
+            drop(store);
+            place.rocks()
+        };
+        runtime().block_on(play(&place, place.rocks(), &actions, reopen));
+    }
+}
+
+/// A thousand tasks write one CPI. The log tells an order; told in that order, the model accepts every entry, comes to the
+/// same state, and every refusal has its reason in it.
+async fn a_thousand_tasks<S: Storage>(place: &Place, store: Store<S>) {
+    let publication = |n: u64| Publication {
+        holder: u8::try_from(1 + n % 5).unwrap(),
+        msp: [Some("a.example"), Some("b.example"), None][usize::try_from(n / 5 % 3).unwrap()],
+        seq: 1 + n * 7919 % 50,
+        state: if n.is_multiple_of(6) { State::Withdrawn } else { State::Live },
+        tags: if n.is_multiple_of(4) { &["Default"] } else { &[] },
+        fresh: n.is_multiple_of(83),
+        issued: NOW.minus(HOUR * u32::try_from(n % 48).unwrap()),
+        lifetime: 30 * DAY,
+    };
+    let tasks: Vec<_> = (0..1000)
+        .map(|n| {
+            let (store, bytes) = (store.clone(), publication(n).bytes());
+            tokio::spawn(async move { (n, store.publish(&bytes).await) })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await.unwrap());
+    }
+    let mut model = Model::default();
+    let by_bytes: std::collections::HashMap<_, _> = (0..1000).map(|n| (publication(n).bytes(), n)).collect();
+    let log = log(&store).await;
+    for entry in &log {
+        let publication = publication(by_bytes[&entry.document]);
+        assert_eq!(model.publish(&publication, &entry.document, NOW), Ok(()), "the log has what no order explains");
+    }
+    let mut mappings = served(&store, &cpi()).await.mappings;
+    mappings.sort();
+    assert_eq!(mappings, model.served(NOW));
+    let accepted = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Ok(Published::New(_)))).count();
+    assert_eq!(accepted, log.len());
+    for (n, outcome) in outcomes {
+        let (seq, bytes) = (publication(n).seq, publication(n).bytes());
+        match outcome {
+            Ok(_) => assert!(log.iter().any(|entry| entry.document == bytes)),
+            Err(PublishError::Refused(Refusal::StaleSequence(current))) => {
+                assert!(current >= seq);
+                let reason = |entry: &LogEntry| {
+                    let other = publication(by_bytes[&entry.document]);
+                    (other.holder, other.msp, other.seq) == (publication(n).holder, publication(n).msp, current)
+                };
+                assert!(log.iter().any(reason));
+            }
+            Err(error) => assert!(matches!(error, PublishError::Refused(_)), "{error}"),
+        }
+    }
+    assert_eq!(store.check().await.unwrap().records, 1);
+    assert_eq!(place.now(), NOW);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_tasks_in_memory() {
+    let place = Place::new();
+    a_thousand_tasks(&place, place.memory(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_tasks_in_rocksdb() {
+    let place = Place::new();
+    a_thousand_tasks(&place, place.rocks()).await;
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_could_not_be_written() {
+    let place = Place::new();
+    let store = place.memory(1);
+    let bytes = PUBLICATION.bytes();
+    for (failure, expected) in
+        [(StorageError::Full, PublishError::Full), (StorageError::Failed("read-only".to_owned()), PublishError::Failed)]
+    {
+        store.storage().fail(Some(failure));
+        assert_eq!(store.publish(&bytes).await, Err(expected));
+        assert_eq!(served(&store, &cpi()).await.mappings, Vec::<Vec<u8>>::new());
+    }
+    store.storage().fail(None);
+    assert!(matches!(store.publish(&bytes).await, Ok(Published::New(_))));
+    assert_eq!(served(&store, &cpi()).await.mappings, [bytes]);
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_document_many_times_at_once_has_one_receipt() {
+    let place = Place::new();
+    let store = place.rocks();
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.publish(&PUBLICATION.bytes()).await.unwrap() })
+        })
+        .collect();
+    let mut receipts = std::collections::HashSet::new();
+    let mut new = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Published::New(receipt) => {
+                new += 1;
+                receipts.insert(receipt);
+            }
+            Published::Known(receipt) => drop(receipts.insert(receipt)),
+        }
+    }
+    assert_eq!((new, receipts.len(), log(&store).await.len()), (1, 1, 1));
+}
+
+/// A withdrawal that has expired since still takes back what a longer mapping would revive.
+#[tokio::test]
+async fn a_follower_takes_back_what_was_taken_back() {
+    let (place, standby) = (Place::new(), Place::new());
+    let long = Publication { lifetime: 40 * DAY, ..PUBLICATION };
+    let withdrawal = Publication { seq: 2, state: State::Withdrawn, lifetime: DAY, ..PUBLICATION };
+    let source = place.rocks();
+    source.publish(&long.bytes()).await.unwrap();
+    source.publish(&withdrawal.bytes()).await.unwrap();
+    standby.advance(3 * DAY);
+    let follower = standby.rocks();
+    for entry in log(&source).await {
+        let submitted = follower.submit(entry.kind, &entry.document).unwrap();
+        follower.outcome(submitted).await.unwrap();
+    }
+    assert_eq!(served(&follower, &cpi()).await.mappings, Vec::<Vec<u8>>::new());
+    assert_eq!(
+        follower.publish(&withdrawal.bytes()).await.unwrap_err(),
+        PublishError::Mapping(
+            UnverifiedMapping::parse(&withdrawal.bytes())
+                .unwrap()
+                .verify(&follower.shared.trust, standby.now())
+                .unwrap_err()
+        )
+    );
+}

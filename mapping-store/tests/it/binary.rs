@@ -1,0 +1,100 @@
+//! The real binary, as a process of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use client::http::HttpClient;
+
+use crate::papers::prover_key;
+use crate::place::Place;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Of the loopback network; nobody else in this test has it.
+const HOST: &str = "127.91.0.1";
+
+/// A place for the binary: its configuration and its address.
+pub(crate) struct Binary {
+    address: SocketAddr,
+    config: PathBuf,
+}
+
+/// A running one; killed with its guard.
+pub(crate) struct Process(Child);
+
+impl Binary {
+    pub(crate) fn new(place: &Place) -> Self {
+        // Free a moment ago, and nobody else binds there.
+        let address = TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap();
+        place.authority.certify(HOST).write(place.folder.path(), "server");
+        let folder = place.folder.path().display();
+        let text = format!(
+            "[listener]\n\
+             address = '{address}'\n\
+             [listener.tls]\n\
+             certificate = '{folder}/server.pem'\n\
+             key = '{folder}/server.key'\n\
+             client_ca = '{folder}/ca.pem'\n\
+             client_certificates = 'optional'\n\
+             [store]\n\
+             provider = 'dp.example'\n\
+             folder = '{folder}/database'\n\
+             hash_key_file = '{folder}/hash.key'\n\
+             receipt_key_file = '{folder}/receipt.key'\n\
+             cache_bytes = 16777216\n\
+             [[store.prover]]\n\
+             name = 'prover.example'\n\
+             keys = ['{prover}']\n\
+             methods = ['sms-otp']\n\
+             [limits]\n\
+             per_publisher = {{ count = 1000000, seconds = 1 }}\n\
+             total = {{ count = 1000000, seconds = 1 }}\n",
+            prover = hex::encode(prover_key().public().as_bytes()),
+        );
+        let config = place.path("store.toml");
+        std::fs::write(&config, text).unwrap();
+        Self { address, config }
+    }
+
+    pub(crate) fn base(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    pub(crate) fn config(&self) -> mapping_store::Config {
+        service::load_config(&self.config).unwrap()
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mapping-store"));
+        command.arg("--config").arg(&self.config).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        Process(command.spawn().unwrap())
+    }
+}
+
+impl Process {
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until the server answers.
+pub(crate) async fn wait_until_serving(http: &HttpClient, base: &str) {
+    let uri: http::Uri = format!("{base}/.well-known/mimi-discovery-provider").parse().unwrap();
+    let serving = async {
+        while http.get(&uri, "*/*").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, serving).await.unwrap();
+}

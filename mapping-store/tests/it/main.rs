@@ -1,0 +1,16 @@
+//! The production server, its listeners on port 0, with real TLS and a real RocksDB in a temporary folder.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod authority;
+mod binary;
+mod conflicts;
+mod crash;
+mod door;
+mod faults;
+mod feed;
+mod follow;
+mod papers;
+mod place;
+mod publications;
+mod settings;
