@@ -6,10 +6,11 @@
 //! | `enrollment` | the life of an enrollment as types, pure |
 //! | `prover` | the same with a clock, randomness, database, couriers and limits: [`Prover`] |
 //! | `storage` | RocksDB, group commit, the audit trail |
-//! | [`courier`] | how a message gets to a CPI: SMTP, and files or the console for development |
+//! | [`courier`] | how a message gets to a CPI: SMTP, SMPP, HTTP, and files or the console for development |
 //! | `limits` | how many messages may be sent |
 //! | `handlers` | the HTTP endpoints; a file's path says its route |
 //! | [`keys`] | the prover's keys |
+//! | [`command`] | what the binary does beside serving: the audit trail, the keys |
 //! | [`config`], [`metrics`] | settings; what is measured |
 //!
 //! What is recorded comes before what is sent, compared or signed: a crash at any point loses no enrollment and grants no
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod courier;
 mod enrollment;
@@ -37,4 +39,4 @@ mod storage;
 pub use clock::{Clock, system_clock};
 pub use config::{Config, ConfigError};
 pub use prover::{EnrollError, Enrolled, OpenError, ProveError, Prover};
-pub use server::{Listeners, RunError, run, run_with_clock};
+pub use server::{Listeners, Reloads, RunError, run, run_reloading, run_with_clock};

@@ -10,7 +10,8 @@ pub const PROOFS: &str = "id_prover_proofs_total";
 pub const DELIVERIES: &str = "id_prover_deliveries_total";
 /// Seconds to hand a message over, by method.
 pub const DELIVERY_SECONDS: &str = "id_prover_delivery_seconds";
-/// Refusals by the limit that was reached: `total`, `msp`, `cpi-hour`, `cpi-day`, `number-range`.
+/// Limits that were reached: `total`, `msp`, `cpi-hour`, `cpi-day`, `cpi-msp-hour`, `cpi-msp-day`, `number-range`,
+/// `country`, `wrong-total`, `wrong-msp`, `wrong-cpi`.
 pub const LIMITED: &str = "id_prover_limited_total";
 /// Enrollments and credentials forgotten because they were over.
 pub const SWEPT: &str = "id_prover_swept_total";
@@ -23,7 +24,7 @@ pub fn describe() {
     describe_counter!(PROOFS, "Proofs by outcome");
     describe_counter!(DELIVERIES, "Messages by method and outcome");
     describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "To hand a message over, by method");
-    describe_counter!(LIMITED, "Refusals by the limit that was reached");
+    describe_counter!(LIMITED, "Limits that were reached");
     describe_counter!(SWEPT, "Enrollments and credentials forgotten because they were over");
     describe_histogram!(SYNC_SECONDS, Unit::Seconds, "To write and sync a group of changes");
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper_util::service::TowerToHyperService;
 use service::{CancellationToken, Listener, Readiness, install_metrics, run_admin, serve};
+use tokio::sync::mpsc;
 
 use crate::clock::{Clock, system_clock};
 use crate::config::Config;
@@ -47,6 +48,25 @@ pub async fn run_with_clock(
     clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
+    let (_, reloads) = mpsc::channel(1);
+    run_reloading(config, listeners, clock, reloads, shutdown).await
+}
+
+/// Configurations to take up while a prover runs ([`Prover::reload`]).
+pub type Reloads = mpsc::Receiver<Config>;
+
+/// As [`run_with_clock`]; each configuration that comes by `reloads` is taken up.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_reloading(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    reloads: Reloads,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
     let (readiness, prometheus) = (Readiness::default(), install_metrics());
     crate::metrics::describe();
     let prover = Prover::open(config, clock).await?;
@@ -55,15 +75,26 @@ pub async fn run_with_clock(
         .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));
     let (sweeping, token) = (prover.clone(), shutdown.clone());
     let sweeping = tokio::spawn(async move { sweeping.sweep(token).await });
+    let reloading = tokio::spawn(take_up(prover.clone(), reloads, shutdown.clone()));
     readiness.set_ready(true);
     tracing::info!("ID prover serving");
-    let router = handlers::router(Arc::new(prover));
+    let router = handlers::router(Arc::new(prover.clone()));
     let drained = serve(listeners.public, TowerToHyperService::new(router), shutdown).await;
     readiness.set_ready(false);
     tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "ID prover drained");
-    for task in [Some(sweeping), admin].into_iter().flatten() {
+    prover.close().await;
+    for task in [Some(sweeping), Some(reloading), admin].into_iter().flatten() {
         // A task that panicked has said so already.
         let _ = task.await;
     }
     Ok(())
+}
+
+async fn take_up(prover: Prover, mut reloads: Reloads, shutdown: CancellationToken) {
+    while let Some(Some(config)) = shutdown.run_until_cancelled(reloads.recv()).await {
+        match prover.reload(config).await {
+            Ok(()) => tracing::info!("MSPs, limits and keys are taken up anew"),
+            Err(error) => tracing::error!(%error, "the configuration cannot be taken up; the former stays in force"),
+        }
+    }
 }

@@ -2,14 +2,20 @@
 //!
 //! | courier | for |
 //! | --- | --- |
-//! | [`smtp`] | email, over verified TLS |
-//! | [`file`] | development: one file a message in a folder |
-//! | [`console`] | development: standard error |
+//! | `smtp` | email, over verified TLS |
+//! | `smpp` | SMS, by SMPP 3.4 over verified TLS |
+//! | `webhook` | SMS, by a signed HTTP request over verified TLS |
+//! | `file` | development: one file a message in a folder |
+//! | `console` | development: standard error |
 
 pub(crate) mod console;
 pub(crate) mod file;
+pub(crate) mod language;
 pub(crate) mod message;
+pub(crate) mod smpp;
+pub(crate) mod sms;
 pub(crate) mod smtp;
+pub(crate) mod webhook;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +28,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::{ConfigError, CourierConfig, CouriersConfig};
 use crate::metrics;
+pub use language::Language;
 pub use message::Message;
 
 /// Why a message was not delivered. It names no address.
@@ -55,6 +62,9 @@ impl CourierError {
 /// The answer of a courier, some time.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = Result<(), CourierError>> + Send + 'a>>;
 
+/// The end of a courier.
+pub type Closing<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Carries messages to CPIs. It returns once the next hop has taken the message over.
 pub trait Courier: Send + Sync {
     /// Delivers `message` to `to`.
@@ -63,6 +73,11 @@ pub trait Courier: Send + Sync {
     ///
     /// [`CourierError`]; the message may have been delivered all the same.
     fn deliver<'a>(&'a self, to: &'a Cpi, message: &'a Message) -> Delivery<'a>;
+
+    /// Says goodbye to the next hop, once nothing more will be delivered.
+    fn close(&self) -> Closing<'_> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The couriers of a prover: one at most for each method.
@@ -88,6 +103,8 @@ impl Couriers {
         let line = |config: &CourierConfig| {
             let courier: Arc<dyn Courier> = match config {
                 CourierConfig::Smtp(config) => Arc::new(smtp::SmtpCourier::new(config)?),
+                CourierConfig::Webhook(config) => Arc::new(webhook::WebhookCourier::new(config)?),
+                CourierConfig::Smpp(config) => Arc::new(smpp::SmppCourier::new(config)?),
                 CourierConfig::File(config) => Arc::new(file::FileCourier::new(config)?),
                 CourierConfig::Console => Arc::new(console::ConsoleCourier),
             };
@@ -108,7 +125,8 @@ impl Couriers {
     pub(crate) async fn deliver(&self, method: Method, to: &Cpi, message: &Message) -> Result<(), CourierError> {
         let start = Instant::now();
         let outcome = match self.line(method) {
-            Some(line) => tokio::time::timeout(line.timeout, line.deliver(to, message))
+            // A message whose code has expired is of no use.
+            Some(line) => tokio::time::timeout(line.timeout.min(message.lifetime()), line.deliver(to, message))
                 .await
                 .unwrap_or(Err(CourierError::TooSlow)),
             None => Err(CourierError::Unsupported),
@@ -117,6 +135,13 @@ impl Couriers {
         ::metrics::counter!(metrics::DELIVERIES, "method" => method.as_str(), "outcome" => label).increment(1);
         ::metrics::histogram!(metrics::DELIVERY_SECONDS, "method" => method.as_str()).record(start.elapsed());
         outcome
+    }
+
+    /// Says goodbye to all next hops.
+    pub(crate) async fn close(&self) {
+        for line in [&self.sms, &self.email].into_iter().flatten() {
+            line.courier.close().await;
+        }
     }
 
     fn line(&self, method: Method) -> Option<&Line> {

@@ -1,22 +1,23 @@
 //! Email over SMTP (RFC 5321), by lettre: TLS verified against configured authorities, connections pooled.
 //!
 //! Plaintext is spoken on loopback alone, and only if the configuration says so. An address with a local part beyond ASCII
-//! needs SMTPUTF8 (RFC 6531) at the next hop. Messages carry `Auto-Submitted: auto-generated` (RFC 3834); DKIM is the mail
-//! host's affair.
+//! needs SMTPUTF8 (RFC 6531) at the next hop. Messages carry `Auto-Submitted: auto-generated` (RFC 3834) and hold the text
+//! twice, plain and as HTML (RFC 2046 §5.1.4); DKIM is the mail host's affair.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use lettre::address::Envelope;
-use lettre::message::Mailbox;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use protocol::cpi::{Cpi, EmailAddress};
 
+use super::language::Language;
 use super::message::stays_in_its_line;
 use super::{Courier, CourierError, Delivery, Message};
 use crate::config::{ConfigError, SmtpConfig, SmtpSecurity};
@@ -158,6 +159,24 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// The language of the message (RFC 3282).
+#[derive(Clone)]
+struct ContentLanguage(&'static str);
+
+impl Header for ContentLanguage {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Content-Language")
+    }
+
+    fn parse(tag: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Language::from_tag(tag).map(|language| Self(language.tag())).ok_or_else(|| "an unknown language".into())
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.to_owned())
+    }
+}
+
 /// The email, and its envelope; none if the address could break out of its line.
 fn compose(from: &Mailbox, to: &EmailAddress, message: &Message) -> Option<(Envelope, Vec<u8>)> {
     if !stays_in_its_line(to.as_address()) {
@@ -176,8 +195,8 @@ fn compose(from: &Mailbox, to: &EmailAddress, message: &Message) -> Option<(Enve
         .message_id(Some(format!("<{}@{}>", hex::encode(random), from.email.domain())))
         .date_now()
         .header(AutoSubmitted)
-        .header(ContentType::TEXT_PLAIN)
-        .body(message.long_text().to_string())
+        .header(ContentLanguage(message.language().tag()))
+        .multipart(MultiPart::alternative_plain_html(message.long_text().to_string(), message.html().to_string()))
         .ok()?;
     Some((email.envelope().clone(), email.formatted()))
 }

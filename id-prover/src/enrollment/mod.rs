@@ -62,8 +62,10 @@ pub(crate) struct Facts {
 pub(crate) type RequestKey = [u8; 48];
 
 impl Facts {
+    /// Whether its code is no longer taken. A clock that shows a time well before the request was set back; nobody knows
+    /// then how long the code has been about.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at <= now
+        self.expires_at <= now || now.plus(CLOCK_SKEW) < self.requested_at
     }
 
     pub(crate) fn request_key(&self) -> RequestKey {
@@ -223,6 +225,11 @@ impl Requested {
 }
 
 impl Challenged {
+    /// Whether the try that was spent on the proof with this hash has had no verdict yet.
+    pub(crate) fn is_undecided(&self, proof_hash: &[u8; 32]) -> bool {
+        self.undecided.as_ref() == Some(proof_hash)
+    }
+
     /// Spends a try on the proof with this hash.
     ///
     /// # Errors
@@ -232,7 +239,7 @@ impl Challenged {
         if self.facts.is_expired(now) {
             return Err(Closed::Expired);
         }
-        if self.undecided == Some(proof_hash) {
+        if self.is_undecided(&proof_hash) {
             return Ok(Spent(self));
         }
         let tries_left = self.tries_left.checked_sub(1).ok_or(Closed::Locked)?;

@@ -65,6 +65,9 @@ impl From<ProveError> for Problem {
             }
             ProveError::Expired => ProblemType::EnrollmentExpired.problem(),
             ProveError::Locked => ProblemType::EnrollmentLocked.problem(),
+            ProveError::Limited(retry_after) => {
+                return Self { document: ProblemType::RateLimited.problem(), retry_after: Some(*retry_after) };
+            }
             ProveError::Trouble(trouble) => trouble_type(*trouble).problem(),
         };
         document.into()

@@ -1,43 +1,63 @@
 //! `GET /.well-known/id-prover`: who this prover is, as JSON. Cacheable.
 //!
 //! `signing_keys` lists each key with its thumbprint and `state`: `current` signs; `next` will; `retired` no longer does, but
-//! what it signed holds `until` a time.
+//! what it signed holds `until` a time, in seconds since 1970. `hpke_keys` likewise; `hpke_key` is the current one.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, header};
+use protocol::SigningKey;
 use protocol::credential::Method;
+use protocol::enrollment::HpkeSecretKey;
 use serde_json::json;
 use service::Rate;
 
+use crate::courier::Language;
 use crate::prover::Prover;
 
 pub(super) async fn handle(State(prover): State<Arc<Prover>>) -> Response {
-    let (config, keys) = (prover.config(), prover.keys());
-    let signing = keys.signing().public();
+    let (config, keys, policy, now) = (prover.config(), prover.keys(), prover.policy(), prover.now());
+    let limits = &policy.limits;
+    let signing = |key: &SigningKey, state: &str| {
+        let key = key.public();
+        json!({ "key": hex::encode(key.as_bytes()), "thumbprint": key.thumbprint().to_string(), "state": state })
+    };
+    let mut signing_keys = vec![signing(keys.signing(), "current")];
+    signing_keys.extend(keys.next_signing().map(|key| signing(key, "next")));
+    signing_keys.extend(keys.retired_signing(now).map(|retired| {
+        let mut key = signing(&retired.key, "retired");
+        key["until"] = retired.until.seconds().into();
+        key
+    }));
+    let hpke = |key: &HpkeSecretKey| hex::encode(key.public().0);
+    let mut hpke_keys = vec![json!({ "key": hpke(keys.hpke()), "state": "current" })];
+    hpke_keys.extend(
+        keys.retired_hpke(now)
+            .map(|retired| json!({ "key": hpke(&retired.key), "state": "retired", "until": retired.until.seconds() })),
+    );
     let rate = |rate: Rate| json!({ "count": rate.count, "seconds": rate.seconds });
     let description = json!({
         "prover": config.name,
-        "signing_keys": [{
-            "key": hex::encode(signing.as_bytes()),
-            "thumbprint": signing.thumbprint().to_string(),
-            "state": "current",
-        }],
-        "hpke_key": hex::encode(keys.hpke().public().0),
+        "signing_keys": signing_keys,
+        "hpke_key": hpke(keys.hpke()),
+        "hpke_keys": hpke_keys,
         "methods": prover.methods().map(Method::as_str).collect::<Vec<_>>(),
         "code": {
             "digits": config.codes.length,
             "lifetime_seconds": config.codes.lifetime_seconds,
             "tries": config.codes.tries,
         },
+        "languages": Language::all().map(Language::tag).collect::<Vec<_>>(),
         "credential_lifetime_days": config.credentials.lifetime_days,
         "limits": {
-            "per_msp": rate(config.limits.per_msp),
-            "per_number_range": rate(config.limits.per_number_range),
-            "per_cpi_hour": config.limits.per_cpi_hour,
-            "per_cpi_day": config.limits.per_cpi_day,
+            "per_msp": rate(limits.per_msp),
+            "per_number_range": rate(limits.per_number_range),
+            "per_cpi_hour": limits.per_cpi_hour,
+            "per_cpi_day": limits.per_cpi_day,
+            "per_cpi_and_msp_hour": limits.per_cpi_and_msp_hour,
+            "per_cpi_and_msp_day": limits.per_cpi_and_msp_day,
         },
     });
     let headers = [

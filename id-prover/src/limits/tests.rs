@@ -1,7 +1,12 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use protocol::mimi_uri::Msp;
 
 use super::*;
 use crate::fixtures::{TestClock, email, msp, phone};
+
+const SECRET: Secret = Secret([9; 32]);
 
 fn number(last_digits: u32) -> Cpi {
     Cpi::parse(&format!("tel:+1415555{last_digits:04}")).unwrap()
@@ -14,8 +19,14 @@ fn generous() -> LimitsConfig {
         total: plenty,
         per_msp: plenty,
         per_number_range: plenty,
+        per_country: plenty,
         per_cpi_hour: many,
         per_cpi_day: many,
+        per_cpi_and_msp_hour: many,
+        per_cpi_and_msp_day: many,
+        wrong_codes_total: plenty,
+        wrong_codes_per_msp: plenty,
+        wrong_codes_per_cpi: plenty,
         max_keys: 1000,
     }
 }
@@ -26,7 +37,7 @@ fn count(count: u32) -> NonZeroU32 {
 
 fn limits(config: &LimitsConfig) -> (Limits, TestClock) {
     let clock = TestClock::new();
-    (Limits::new(config, &clock.clock()), clock)
+    (Limits::new(config, &clock.clock(), SECRET), clock)
 }
 
 fn take(limits: &Limits, cpi: &Cpi) -> Result<(), RetryAfter> {
@@ -83,6 +94,15 @@ fn a_number_range_is_the_first_seven_digits() {
 }
 
 #[test]
+fn a_country_is_its_code() {
+    let (limits, _) = limits(&LimitsConfig { per_country: Rate::new(1, 60), ..generous() });
+    let [london, berlin] = ["tel:+442079460018", "tel:+493012345678"].map(|cpi| Cpi::parse(cpi).unwrap());
+    assert_eq!([take(&limits, &number(1)), take(&limits, &london), take(&limits, &berlin)], [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(take(&limits, &Cpi::parse("tel:+12125550100").unwrap()), Err(RetryAfter(60)));
+    assert_eq!(take(&limits, &email()), Ok(()));
+}
+
+#[test]
 fn a_refusal_takes_nothing_from_the_other_budgets() {
     let (limits, _) = limits(&LimitsConfig { total: Rate::new(3, 3600), per_cpi_hour: count(1), ..generous() });
     assert_eq!(take(&limits, &phone()), Ok(()));
@@ -122,27 +142,127 @@ fn a_clock_that_goes_back_grants_nothing() {
 #[test]
 fn sweeping_forgets_whole_budgets_and_no_others() {
     let clock = TestClock::new();
-    let budgets = Budgets::new(Rate::new(1, 60), 1000, clock.clock());
-    assert!(budgets.take("early").is_ok());
+    let budgets = Budgets::new(Rate::new(1, 60), 1000, clock.clock(), SECRET);
+    assert!(budgets.take(b"early").is_ok());
     clock.advance(Duration::from_secs(30));
-    assert!(budgets.take("late").is_ok());
-    budgets.sweep();
+    assert!(budgets.take(b"late").is_ok());
+    assert_eq!(budgets.forget_whole(), []);
     assert_eq!(budgets.len(), 2);
     clock.advance(Duration::from_secs(30));
-    budgets.sweep();
+    assert_eq!(budgets.forget_whole().len(), 1);
     assert_eq!(budgets.len(), 1);
-    assert_eq!(budgets.take("late"), Err(RetryAfter(30)));
-    assert!(budgets.take("early").is_ok());
+    assert_eq!(budgets.take(b"late"), Err(RetryAfter(30)));
+    assert!(budgets.take(b"early").is_ok());
 }
 
 #[test]
 fn the_number_of_keys_is_bounded_and_further_ones_share_a_budget() {
     const MOST: usize = 640;
-    let budgets = Budgets::new(Rate::new(1, 3600), MOST, TestClock::new().clock());
-    assert!(budgets.take("first").is_ok());
-    let passed = (0..100_000_u32).filter(|key| budgets.take(key).is_ok()).count();
+    let budgets = Budgets::new(Rate::new(1, 3600), MOST, TestClock::new().clock(), SECRET);
+    assert!(budgets.take(b"first").is_ok());
+    let passed = (0..100_000_u32).filter(|key| budgets.take(&key.to_be_bytes()).is_ok()).count();
     // One more for each of the 64 shards: the budget that its further keys share.
     assert!((MOST..=MOST + 64).contains(&budgets.len()), "{}", budgets.len());
     assert_eq!(passed + 1, budgets.len());
-    assert_eq!(budgets.take("first"), Err(RetryAfter(3600)));
+    assert_eq!(budgets.take(b"first"), Err(RetryAfter(3600)));
+}
+
+#[test]
+fn an_msp_leaves_a_share_of_a_cpi_to_the_others() {
+    let config = LimitsConfig { per_cpi_day: count(3), per_cpi_and_msp_day: count(2), ..generous() };
+    let (limits, _) = limits(&config);
+    let other_msp = Msp::parse("mimi://b.example").unwrap();
+    assert_eq!([take(&limits, &phone()), take(&limits, &phone())], [Ok(()), Ok(())]);
+    assert_eq!(take(&limits, &phone()), Err(RetryAfter(12 * 3600)));
+    assert!(limits.take(&phone(), &other_msp).is_ok());
+    assert_eq!(limits.take(&phone(), &other_msp).err(), Some(RetryAfter(8 * 3600)));
+}
+
+#[test]
+fn the_first_try_is_never_refused_and_counts() {
+    let (limits, clock) = limits(&LimitsConfig { wrong_codes_per_cpi: Rate::new(2, 7200), ..generous() });
+    let try_code = |first| limits.take_try(&phone(), &msp(), first).map(drop);
+    assert_eq!([try_code(true), try_code(false)], [Ok(()), Ok(())]);
+    assert_eq!([try_code(true), try_code(false)], [Ok(()), Err(RetryAfter(3600))]);
+    assert!(limits.take_try(&email(), &msp(), false).is_ok());
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!([try_code(true), try_code(false)], [Ok(()), Err(RetryAfter(3600))]);
+}
+
+#[test]
+fn a_right_code_gives_its_try_back() {
+    let rate = Rate::new(1, 3600);
+    let one =
+        LimitsConfig { wrong_codes_total: rate, wrong_codes_per_msp: rate, wrong_codes_per_cpi: rate, ..generous() };
+    let (limits, _) = limits(&one);
+    for _ in 0..3 {
+        let taken = limits.take_try(&phone(), &msp(), false).unwrap_or_else(|_| panic!("it was given back"));
+        assert!(limits.take_try(&phone(), &msp(), false).is_err());
+        limits.give_back(taken);
+    }
+}
+
+#[test]
+fn another_rate_acts_at_once_and_what_is_used_stays_used() {
+    let (limits, _) = limits(&LimitsConfig { per_cpi_hour: count(2), ..generous() });
+    assert_eq!([take(&limits, &phone()), take(&limits, &phone())], [Ok(()), Ok(())]);
+    assert!(take(&limits, &phone()).is_err());
+    limits.set_rates(&LimitsConfig { per_cpi_hour: count(4), ..generous() });
+    assert_eq!([take(&limits, &phone()), take(&limits, &phone())], [Ok(()), Ok(())]);
+    assert_eq!(take(&limits, &phone()), Err(RetryAfter(900)));
+    limits.set_rates(&LimitsConfig { per_cpi_hour: count(1), ..generous() });
+    assert_eq!(take(&limits, &phone()), Err(RetryAfter(4 * 3600)));
+}
+
+/// All stored counters, taken up by limits of this configuration on this clock.
+fn restarted(limits: &Limits, counters: &Counters, config: &LimitsConfig, clock: &TestClock) -> Limits {
+    let restarted = Limits::new(config, &clock.clock(), SECRET);
+    for op in limits.ops(counters) {
+        let Op::Put(Family::Counters, name, value) = op else { panic!("nothing is whole again") };
+        restarted.restore(&name, &value).unwrap();
+    }
+    restarted
+}
+
+#[test]
+fn stored_counters_are_taken_up_under_the_present_rate() {
+    let config = LimitsConfig { per_cpi_hour: count(2), ..generous() };
+    let (limits, clock) = limits(&config);
+    let taken = limits.take(&phone(), &msp()).unwrap_or_else(|_| panic!("it is the first"));
+    let counters = taken.counters();
+    let same = restarted(&limits, &counters, &config, &clock);
+    assert_eq!([take(&same, &phone()), take(&same, &phone())], [Ok(()), Err(RetryAfter(1800))]);
+    let lower = restarted(&limits, &counters, &LimitsConfig { per_cpi_hour: count(1), ..generous() }, &clock);
+    assert_eq!(take(&lower, &phone()), Err(RetryAfter(3600)));
+}
+
+#[test]
+fn a_clock_that_was_set_back_costs_one_budget_at_most() {
+    let config = LimitsConfig { per_cpi_hour: count(1), ..generous() };
+    let (limits, clock) = limits(&config);
+    clock.advance(Duration::from_secs(365 * 24 * 3600));
+    let taken = limits.take(&phone(), &msp()).unwrap_or_else(|_| panic!("it is the first"));
+    clock.set(crate::fixtures::NOW);
+    let restarted = restarted(&limits, &taken.counters(), &config, &clock);
+    assert_eq!(take(&restarted, &phone()), Err(RetryAfter(3600)));
+}
+
+#[test]
+fn the_counter_of_a_whole_budget_is_deleted() {
+    let (limits, clock) = limits(&generous());
+    assert_eq!(take(&limits, &email()), Ok(()));
+    clock.advance(Duration::from_secs(24 * 3600));
+    let ops = limits.ops(&limits.forget_whole());
+    assert_eq!(ops.len(), 5);
+    assert!(ops.iter().all(|op| matches!(op, Op::Delete(Family::Counters, name) if name.len() == 9)));
+}
+
+#[test]
+fn what_is_no_counter_is_not_taken_up() {
+    let (limits, _) = limits(&generous());
+    let name = [Kind::CpiDay as u8, 0, 0, 0, 0, 0, 0, 0, 7];
+    for (name, value_bytes) in [(&name[..8], 16), (&name[..], 15), (&name[..], 17), (&[99; 9][..], 16)] {
+        assert_eq!(limits.restore(name, &vec![0; value_bytes]), None);
+    }
+    assert_eq!(limits.restore(&name, &[0; 16]), Some(()));
 }

@@ -9,7 +9,7 @@ use protocol::{CLOCK_SKEW, DocumentError, SignatureError, Signed, Timestamp, Unv
 use service::RetryAfter;
 
 use super::{Prover, Shared, Trouble};
-use crate::courier::{CourierError, Message};
+use crate::courier::{CourierError, Language, Message};
 use crate::enrollment::{Facts, Requested, Stored, request_key};
 use crate::limits::Taken;
 use crate::storage::audit::Event;
@@ -75,17 +75,24 @@ pub enum EnrollError {
 struct Admitted {
     request: Signed<EnrollmentRequest>,
     method: Method,
+    language: Language,
+}
+
+/// What is to be sent.
+struct Letter {
+    code: Code,
+    language: Language,
 }
 
 impl Prover {
-    /// Answers a signed request of a user of the MSP whose certificate has `names`. Once begun, it goes on even if whoever
+    /// Answers a signed request of a user of the MSP whose certificate has `names`; the message is in `language`. Once begun, it goes on even if whoever
     /// asked is gone.
     ///
     /// # Errors
     ///
     /// [`EnrollError`] names the broken rule.
-    pub async fn enroll(&self, request: &[u8], names: &[String]) -> Result<Enrolled, EnrollError> {
-        let admitted = self.shared.admit(request, names)?;
+    pub async fn enroll(&self, request: &[u8], names: &[String], language: Language) -> Result<Enrolled, EnrollError> {
+        let admitted = self.shared.admit(request, names, language)?;
         let shared = Arc::clone(&self.shared);
         let work = tokio::spawn(async move { shared.enroll(admitted).await });
         work.await.unwrap_or_else(|error| match error.try_into_panic() {
@@ -97,10 +104,10 @@ impl Prover {
 
 impl Shared {
     /// Holds a request to the rules. The cheap ones come first.
-    fn admit(&self, request: &[u8], names: &[String]) -> Result<Admitted, EnrollError> {
+    fn admit(&self, request: &[u8], names: &[String], language: Language) -> Result<Admitted, EnrollError> {
         let unverified = Unverified::<EnrollmentRequest>::parse(request)?;
         let claimed = unverified.unverified_document();
-        if !names.iter().any(|name| name == claimed.msp.domain()) || !self.config.msps.admit(&claimed.msp) {
+        if !names.iter().any(|name| name == claimed.msp.domain()) || !self.policy().msps.admit(&claimed.msp) {
             return Err(EnrollError::NotThisMsp);
         }
         if claimed.prover != self.config.name {
@@ -119,7 +126,7 @@ impl Shared {
         let method = self.method(cpi.kind()).ok_or(EnrollError::NoMethod)?;
         match cpi {
             Cpi::Phone(number) if !number.is_assigned() => Err(EnrollError::NotReachable),
-            Cpi::Phone(_) | Cpi::Email(_) => Ok(Admitted { request, method }),
+            Cpi::Phone(_) | Cpi::Email(_) => Ok(Admitted { request, method, language }),
         }
     }
 
@@ -134,7 +141,9 @@ impl Shared {
             Some(stored) if stored.facts().request_hash != admitted.request.hash() => Err(EnrollError::NumberTaken),
             Some(Stored::Locked(_)) => Err(EnrollError::Locked),
             Some(stored) if stored.facts().is_expired(now) => Err(EnrollError::Expired),
-            Some(Stored::Requested(requested)) => self.open_again(requested, now).await.map(Enrolled::New),
+            Some(Stored::Requested(requested)) => {
+                self.open_again(requested, admitted.language, now).await.map(Enrolled::New)
+            }
             Some(Stored::Challenged(state)) => Ok(Enrolled::Known(state.challenge)),
             Some(Stored::Proven(state)) => Ok(Enrolled::Known(state.challenge)),
             Some(Stored::Issued(state)) => Ok(Enrolled::Known(state.challenge)),
@@ -147,56 +156,64 @@ impl Shared {
         let id = EnrollmentId::from_bytes(rand::random());
         let code = self.new_code();
         let expires_at = now.plus(self.config.codes.lifetime());
-        let code_hash = self.keys.hash_code(&id, &code);
+        let code_hash = self.keys().hash_code(&id, &code);
         let requested = Requested::open(&admitted.request, admitted.method, id, code_hash, now, expires_at);
         let change = Change::open(&requested, now);
-        self.send(requested, code, taken, change, now).await
+        self.send(requested, Letter { code, language: admitted.language }, taken, change, now).await
     }
 
     /// The prover went down while a message was on its way: nobody knows the code, so another one is sent.
-    async fn open_again(&self, requested: Requested, now: Timestamp) -> Result<Vec<u8>, EnrollError> {
+    async fn open_again(
+        &self,
+        requested: Requested,
+        language: Language,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, EnrollError> {
         let taken = self.limits.take(&requested.facts.cpi, &requested.facts.msp).map_err(EnrollError::Limited)?;
         let code = self.new_code();
-        let code_hash = self.keys.hash_code(&requested.facts.id, &code);
+        let code_hash = self.keys().hash_code(&requested.facts.id, &code);
         let requested = requested.with_code(code_hash);
         let change = Change::reopen(&requested, now);
-        self.send(requested, code, taken, change, now).await
+        self.send(requested, Letter { code, language }, taken, change, now).await
     }
 
     /// Records, sends, records, and returns the signed challenge.
     async fn send(
         &self,
         requested: Requested,
-        code: Code,
+        letter: Letter,
         taken: Taken,
         change: Change,
         now: Timestamp,
     ) -> Result<Vec<u8>, EnrollError> {
-        if let Err(error) = self.writer.write(change).await {
+        let counters = taken.counters();
+        if let Err(error) = self.writer.write(change.counting(&self.limits, counters.clone())).await {
             self.limits.give_back(taken);
             return Err(Trouble::from(error).into());
         }
-        if let Err(error) = self.deliver(&requested.facts, code, now).await {
+        if let Err(error) = self.deliver(&requested.facts, letter, now).await {
             // After a time-out it may have been sent all the same.
             if error != CourierError::TooSlow {
                 self.limits.give_back(taken);
             }
-            self.writer.write(Change::drop(&requested.facts, self.now())).await.map_err(Trouble::from)?;
+            let change = Change::drop(&requested.facts, self.now()).counting(&self.limits, counters);
+            self.writer.write(change).await.map_err(Trouble::from)?;
             return Err(error.into());
         }
-        let hpke_key = self.keys.hpke().public();
+        let keys = self.keys();
+        let hpke_key = keys.hpke().public();
         let challenge = requested.challenge(&self.config.name, hpke_key, self.config.codes.length);
-        let challenge = Signed::sign(challenge, self.keys.signing()).bytes().to_vec();
+        let challenge = Signed::sign(challenge, keys.signing()).bytes().to_vec();
         let challenged = Stored::Challenged(requested.delivered(challenge.clone(), self.config.codes.tries));
         let change = Change::next(&challenged, Event::Delivered, self.now());
         self.writer.write(change).await.map_err(Trouble::from)?;
         Ok(challenge)
     }
 
-    async fn deliver(&self, facts: &Facts, code: Code, now: Timestamp) -> Result<(), CourierError> {
+    async fn deliver(&self, facts: &Facts, letter: Letter, now: Timestamp) -> Result<(), CourierError> {
         let lifetime = facts.expires_at.since(now);
-        let message = Message::new(facts.id, code, &facts.msp, &facts.user_key.thumbprint(), lifetime);
-        let message = message.ok_or(CourierError::Unsupported)?;
+        let message = Message::new(facts.id, letter.code, &facts.msp, &facts.user_key.thumbprint(), lifetime);
+        let message = message.ok_or(CourierError::Unsupported)?.in_language(letter.language);
         self.couriers.deliver(facts.method, &facts.cpi, &message).await
     }
 

@@ -4,7 +4,7 @@ mod enroll;
 mod prove;
 mod sweep;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use protocol::Timestamp;
 use protocol::cpi::{Cpi, CpiKind};
@@ -13,7 +13,7 @@ use protocol::enrollment::EnrollmentId;
 use service::secret_file::SecretFileError;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, LimitsConfig, MspsConfig};
 use crate::courier::Couriers;
 use crate::enrollment::RequestKey;
 use crate::keys::Keys;
@@ -72,13 +72,21 @@ pub struct Prover {
     shared: Arc<Shared>,
 }
 
+/// What may be changed while the prover runs.
+#[derive(Clone)]
+pub(crate) struct Policy {
+    pub(crate) msps: MspsConfig,
+    pub(crate) limits: LimitsConfig,
+}
+
 struct Shared {
     // Dropped first: the writer finishes what waits before the database closes.
     writer: Writer,
     storage: Arc<Storage>,
-    keys: Keys,
+    keys: RwLock<Arc<Keys>>,
     couriers: Couriers,
-    limits: Limits,
+    limits: Arc<Limits>,
+    policy: RwLock<Arc<Policy>>,
     /// Held while a request is answered, so that the same request twice at once sends one message.
     requests: Locks<RequestKey>,
     /// Held while a proof is judged, so that two right proofs at once yield one credential.
@@ -107,14 +115,17 @@ impl Prover {
         let keys = Keys::open(folder)?;
         let storage = Arc::new(Storage::open(&folder.join("database"), config.cache_bytes)?);
         let writer = Writer::start(Arc::clone(&storage))?;
-        let limits = Limits::new(&config.limits, &clock);
+        let limits = Arc::new(Limits::new(&config.limits, &clock, keys.limit_secret()));
+        storage.counters(|name, value| limits.restore(name, value))?;
+        let policy = Policy { msps: config.msps.clone(), limits: config.limits.clone() };
         warm_up();
         let shared = Shared {
             writer,
             storage,
-            keys,
+            keys: RwLock::new(Arc::new(keys)),
             couriers,
             limits,
+            policy: RwLock::new(Arc::new(policy)),
             requests: Locks::default(),
             enrollments: Locks::default(),
             config,
@@ -127,7 +138,7 @@ impl Prover {
     ///
     /// # Errors
     ///
-    /// [`StorageError`] names the first entry that does not follow from the one before.
+    /// `StorageError` names the first entry that does not follow from the one before.
     pub async fn check_audit(&self) -> Result<u64, StorageError> {
         self.shared.blocking(Storage::check_audit).await
     }
@@ -136,17 +147,48 @@ impl Prover {
     ///
     /// # Errors
     ///
-    /// [`StorageError`].
+    /// `StorageError`.
     pub async fn credential(&self, id: [u8; 16]) -> Result<Option<Vec<u8>>, StorageError> {
         self.shared.blocking(move |storage| storage.credential(&id)).await
+    }
+
+    /// Takes up what may be changed while it runs: the admitted MSPs, the limits, and the keys in the state folder. Other
+    /// settings of `config` act at the next start.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting; nothing is changed then.
+    pub async fn reload(&self, config: Config) -> Result<(), OpenError> {
+        config.check_settings()?;
+        let folder = self.shared.config.state_folder.clone();
+        let opening = tokio::task::spawn_blocking(move || Keys::open(&folder));
+        let keys = opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        self.shared.limits.set_rates(&config.limits);
+        let policy = Policy { msps: config.msps, limits: config.limits };
+        *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        *self.shared.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        Ok(())
+    }
+
+    /// Says goodbye to the couriers' next hops.
+    pub(crate) async fn close(&self) {
+        self.shared.couriers.close().await;
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.shared.config
     }
 
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.shared.keys
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.shared.keys()
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.shared.policy()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.now()
     }
 
     /// The methods that this prover has couriers for.
@@ -158,6 +200,14 @@ impl Prover {
 impl Shared {
     fn now(&self) -> Timestamp {
         (self.clock)().into()
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn offers(&self, method: Method) -> bool {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use protocol::Signed;
 use protocol::enrollment::{EnrollmentId, Proof, ProofError};
+use service::RetryAfter;
 use sha2::{Digest as _, Sha256};
 
 use super::{Prover, Shared, Trouble};
 use crate::enrollment::{Challenged, Closed, CodeHash, Proven, Stored, Terms, Verdict};
+use crate::limits::Taken;
 use crate::storage::audit::Event;
 use crate::storage::change::Change;
 
@@ -32,6 +34,9 @@ pub enum ProveError {
     /// All tries are spent.
     #[error("all tries are spent")]
     Locked,
+    /// There have been too many wrong codes, and this is not the first try; none is spent.
+    #[error("too many wrong codes")]
+    Limited(RetryAfter),
     /// The database.
     #[error(transparent)]
     Trouble(#[from] Trouble),
@@ -97,19 +102,31 @@ impl Shared {
     async fn judge(&self, challenged: Challenged, offer: &Offer) -> Result<Vec<u8>, ProveError> {
         let now = self.now();
         let (id, user_key) = (challenged.facts.id, challenged.facts.user_key.thumbprint());
+        let (cpi, msp) = (challenged.facts.cpi.clone(), challenged.facts.msp.clone());
+        let (first, undecided) =
+            (challenged.tries_left >= self.config.codes.tries, challenged.is_undecided(&offer.hash));
         let spent = challenged.spend(offer.hash, now)?;
+        let taken = match undecided {
+            true => Taken::default(),
+            false => self.limits.take_try(&cpi, &msp, first).map_err(ProveError::Limited)?,
+        };
+        let counters = taken.counters();
         let tried = Event::Tried { tries_left: spent.tries_left() };
-        self.writer.write(Change::next(&spent.stored(), tried, now)).await.map_err(Trouble::from)?;
-        let (next, event, tries_left) = match spent.compare(self.keys.open_proof(&offer.proof, &id, &user_key)) {
+        let change = Change::next(&spent.stored(), tried, now).counting(&self.limits, counters.clone());
+        self.writer.write(change).await.map_err(Trouble::from)?;
+        let keys = self.keys();
+        let (next, event, tries_left) = match spent.compare(keys.open_proof(&offer.proof, &id, &user_key, now)) {
             Verdict::Right(matched) => {
                 let terms = Terms {
                     credential_id: rand::random(),
                     issued_at: now,
                     expires_at: now.plus(self.config.credentials.lifetime()),
-                    signer: self.keys.signing().public().thumbprint(),
+                    signer: keys.signing().public().thumbprint(),
                 };
                 let proven = matched.prove(terms);
-                let change = Change::next(&Stored::Proven(proven.clone()), Event::Proven(terms), now);
+                self.limits.give_back(taken);
+                let change = Change::next(&Stored::Proven(proven.clone()), Event::Proven(terms), now)
+                    .counting(&self.limits, counters);
                 self.writer.write(change).await.map_err(Trouble::from)?;
                 return self.issue(proven).await;
             }
@@ -126,7 +143,8 @@ impl Shared {
     /// Signs what is recorded. Signed again after a crash, it gives the same bytes.
     async fn issue(&self, proven: Proven) -> Result<Vec<u8>, ProveError> {
         let terms = proven.terms;
-        let Some(key) = self.keys.signing_key(&terms.signer) else {
+        let keys = self.keys();
+        let Some(key) = keys.signing_key(&terms.signer) else {
             tracing::error!("the key under which a credential was to be signed is gone");
             return Err(Trouble::Failed.into());
         };
@@ -146,7 +164,7 @@ impl Shared {
         code: CodeHash,
         offer: &Offer,
     ) -> Result<(), ProveError> {
-        let offered = self.keys.open_proof(&offer.proof, id, &user_key.thumbprint());
+        let offered = self.keys().open_proof(&offer.proof, id, &user_key.thumbprint(), self.now());
         if offered == Some(code) { Ok(()) } else { Err(ProveError::WrongCode { tries_left: 0 }) }
     }
 }

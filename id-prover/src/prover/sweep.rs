@@ -15,15 +15,24 @@ const STEP: usize = 1000;
 impl Prover {
     /// Forgets enrollments, credentials and budgets that are over, now and then, until `shutdown`.
     pub(crate) async fn sweep(&self, shutdown: CancellationToken) {
-        let (limits, token) = (self.shared.limits.sweep(shutdown.clone()), shutdown);
-        let enrollments = async {
-            let mut from = Timestamp::default();
-            while token.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-                // What went wrong is logged where it did; the next round tries again.
-                let _ = self.sweep_all(&mut from, &token).await;
+        let mut from = Timestamp::default();
+        while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+            // What went wrong is logged where it did; the next round tries again.
+            let _ = self.sweep_all(&mut from, &shutdown).await;
+            let _ = self.sweep_limits(&shutdown).await;
+        }
+    }
+
+    /// Forgets budgets that are whole again. A counter whose deletion fails is found to be whole after the next start.
+    async fn sweep_limits(&self, shutdown: &CancellationToken) -> Result<(), Trouble> {
+        let limits = &self.shared.limits;
+        for step in limits.forget_whole().steps(STEP) {
+            if shutdown.is_cancelled() {
+                break;
             }
-        };
-        tokio::join!(limits, enrollments);
+            self.shared.writer.write(Change::counters(limits, step)).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what is over now, step by step. `from` is where the last round ended: before it there is nothing but what

@@ -8,6 +8,7 @@ use protocol::{Signed, Thumbprint};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::courier::Language;
 use crate::enrollment::{Challenged, Proven, Requested, Stored, Terms, Verdict};
 use crate::fixtures::{MINUTE, NOW, PROVER, TestClock, opened, prover as other_key, request, requested, user};
 use crate::storage::audit::Event;
@@ -75,7 +76,7 @@ async fn a_message_that_may_not_have_left_is_sent_again_with_another_code() {
     scene.write(Change::open(&scene.requested(&lost), NOW)).await;
     scene.clock.advance(4 * MINUTE);
     assert_eq!(scene.prove(&scene.proof(&lost)).await, Err(ProveError::Unknown));
-    let answer = scene.prover.enroll(request(7).bytes(), &names()).await.unwrap();
+    let answer = scene.prover.enroll(request(7).bytes(), &names(), Language::ENGLISH).await.unwrap();
     assert!(matches!(answer, Enrolled::New(_)));
     let outbox = std::fs::read_dir(scene.folder.path().join("outbox")).unwrap();
     let letters: Vec<_> = outbox.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();

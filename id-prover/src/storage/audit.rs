@@ -11,18 +11,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::enrollment::{Facts, Terms};
 
-const EVENT: Label = Label::new(1, "event");
-const AT: Label = Label::new(2, "at");
-const ID: Label = Label::new(3, "enrollment");
-const CPI: Label = Label::new(4, "cpi");
-const MSP: Label = Label::new(5, "msp");
-const USER_KEY: Label = Label::new(6, "user-key");
-const METHOD: Label = Label::new(7, "method");
-const REQUEST_HASH: Label = Label::new(8, "request-hash");
-const TRIES_LEFT: Label = Label::new(9, "tries-left");
-const CREDENTIAL_ID: Label = Label::new(10, "credential-id");
-const EXPIRES_AT: Label = Label::new(11, "expires-at");
-const SIGNER: Label = Label::new(12, "signer");
+pub(super) const EVENT: Label = Label::new(1, "event");
+pub(super) const AT: Label = Label::new(2, "at");
+pub(super) const ID: Label = Label::new(3, "enrollment");
+pub(super) const CPI: Label = Label::new(4, "cpi");
+pub(super) const MSP: Label = Label::new(5, "msp");
+pub(super) const USER_KEY: Label = Label::new(6, "user-key");
+pub(super) const METHOD: Label = Label::new(7, "method");
+pub(super) const REQUEST_HASH: Label = Label::new(8, "request-hash");
+pub(super) const TRIES_LEFT: Label = Label::new(9, "tries-left");
+pub(super) const CREDENTIAL_ID: Label = Label::new(10, "credential-id");
+pub(super) const EXPIRES_AT: Label = Label::new(11, "expires-at");
+pub(super) const SIGNER: Label = Label::new(12, "signer");
 
 /// The hash of an entry.
 pub(crate) type EntryHash = [u8; 32];

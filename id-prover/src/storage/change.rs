@@ -1,11 +1,13 @@
 //! Changes of the database: what each step of an enrollment puts and deletes, and the audit entry that goes with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Timestamp;
 
 use super::audit::{Entry, Event};
 use crate::enrollment::{Facts, Issued, Requested, Stored, Terms};
+use crate::limits::{Counters, Limits};
 
 /// How long an enrollment is remembered once it is over, so that its user hears why and a lost answer can be asked for.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -17,13 +19,21 @@ pub(crate) enum Family {
     Requests,
     Credentials,
     Deadlines,
+    Counters,
     Audit,
     Meta,
 }
 
 impl Family {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Enrollments, Self::Requests, Self::Credentials, Self::Deadlines, Self::Audit, Self::Meta];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Enrollments,
+        Self::Requests,
+        Self::Credentials,
+        Self::Deadlines,
+        Self::Counters,
+        Self::Audit,
+        Self::Meta,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -31,6 +41,7 @@ impl Family {
             Self::Requests => "requests",
             Self::Credentials => "credentials",
             Self::Deadlines => "deadlines",
+            Self::Counters => "counters",
             Self::Audit => "audit",
             Self::Meta => "meta",
         }
@@ -47,10 +58,15 @@ pub(crate) enum Op {
 /// Changes that become visible together, with what the audit trail says of them.
 pub(crate) struct Change {
     pub(super) ops: Vec<Op>,
+    /// What is only known when the change is written: the counters of limits, which others change meanwhile.
+    pub(super) late: Option<Late>,
     pub(super) audit: Option<Entry>,
     /// Whether the answer waits until it is durable.
     pub(super) sync: bool,
 }
+
+/// Ops that are asked for when a change is written.
+type Late = Box<dyn FnOnce() -> Vec<Op> + Send>;
 
 /// What is to be deleted at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,16 +119,27 @@ impl Change {
             Op::Put(Family::Credentials, terms.credential_id.to_vec(), issued.credential.clone()),
             deadline.put(),
         ];
-        Self { ops, audit: None, sync: false }
+        Self { ops, late: None, audit: None, sync: false }
     }
 
     /// Forgets what is over.
     pub(crate) fn sweep(due: &[Deadline]) -> Self {
-        Self { ops: due.iter().flat_map(Deadline::delete_all).collect(), audit: None, sync: false }
+        Self { ops: due.iter().flat_map(Deadline::delete_all).collect(), late: None, audit: None, sync: false }
+    }
+
+    /// Brings stored counters up to date, and nothing else. Nobody need wait for it.
+    pub(crate) fn counters(limits: &Arc<Limits>, counters: Counters) -> Self {
+        Self { ops: Vec::new(), late: None, audit: None, sync: false }.counting(limits, counters)
+    }
+
+    /// Brings these counters up to date as well.
+    pub(crate) fn counting(self, limits: &Arc<Limits>, counters: Counters) -> Self {
+        let limits = Arc::clone(limits);
+        Self { late: Some(Box::new(move || limits.ops(&counters))), ..self }
     }
 
     fn audited(ops: Vec<Op>, facts: &Facts, at: Timestamp, event: Event) -> Self {
-        Self { ops, audit: Some(Entry { at, id: facts.id, event }), sync: true }
+        Self { ops, late: None, audit: Some(Entry { at, id: facts.id, event }), sync: true }
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `requests` | thumbprint of the user key (32) ‖ number of the request (16) | enrollment id (16) |
 //! | `credentials` | credential id (16) | signed credential |
 //! | `deadlines` | time (8) ‖ kind (1) ‖ id (16) | what else is to be deleted then: key in `requests`, or nothing |
+//! | `counters` | kind (1) ‖ keyed hash (8) | see [`crate::limits`] |
 //! | `audit` | number (8) | see [`audit`] |
 //! | `meta` | `format`, `audit-head` | version (4); number (8) ‖ hash (32) of the last entry |
 //!
@@ -13,6 +14,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod change;
+pub(crate) mod trail;
 pub(crate) mod writer;
 
 use std::path::Path;
@@ -84,6 +86,24 @@ impl Storage {
         Ok(storage)
     }
 
+    /// Opens the database of a prover that may be running, for reading: as it is at this moment.
+    pub(crate) fn open_to_read(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        let cache = Cache::new_lru_cache(cache_bytes);
+        let mut options = Options::default();
+        options.set_max_open_files(1024);
+        options.set_paranoid_checks(true);
+        // A prover of an earlier version has not made them all.
+        let known = DB::list_cf(&options, folder)?;
+        let families = Family::ALL.into_iter().filter(|family| known.iter().any(|name| name == family.name()));
+        let families = families.map(|family| ColumnFamilyDescriptor::new(family.name(), tables(&cache)));
+        let storage = Self { db: DB::open_cf_descriptors_read_only(&options, folder, families, false)? };
+        match storage.format()? {
+            Some(version) if version > FORMAT => Err(StorageError::Newer(version)),
+            Some(_) => Ok(storage),
+            None => Err(StorageError::Damaged("meta: format".to_owned())),
+        }
+    }
+
     pub(crate) fn enrollment(&self, id: &EnrollmentId) -> Result<Option<Stored>, StorageError> {
         let bytes = self.db.get_pinned_cf(self.family(Family::Enrollments), id.as_bytes())?;
         Ok(bytes.map(|bytes| Stored::decode(&bytes)).transpose()?)
@@ -127,13 +147,32 @@ impl Storage {
 
     /// Checks the whole audit trail; returns how many entries it has.
     pub(crate) fn check_audit(&self) -> Result<u64, StorageError> {
+        self.walk_audit(|_, _| Ok(()))
+    }
+
+    /// Checks the whole audit trail, and shows each entry once it is found to follow; returns how many there are.
+    pub(crate) fn walk_audit<E: From<StorageError>>(
+        &self,
+        mut show: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let mut checker = Checker::default();
         for item in self.db.iterator_cf(self.family(Family::Audit), IteratorMode::Start) {
-            let (key, value) = item?;
+            let (key, value) = item.map_err(StorageError::from)?;
             let number = <[u8; 8]>::try_from(&*key).map_err(|_| StorageError::Damaged("audit: a key".to_owned()))?;
-            checker.next(u64::from_be_bytes(number), &value)?;
+            let number = u64::from_be_bytes(number);
+            checker.next(number, &value).map_err(StorageError::from)?;
+            show(number, &value)?;
         }
-        Ok(checker.end(self.audit_head()?)?)
+        Ok(checker.end(self.audit_head()?).map_err(StorageError::from)?)
+    }
+
+    /// Shows all stored counters of limits.
+    pub(crate) fn counters(&self, mut show: impl FnMut(&[u8], &[u8]) -> Option<()>) -> Result<(), StorageError> {
+        for item in self.db.iterator_cf(self.family(Family::Counters), IteratorMode::Start) {
+            let (key, value) = item?;
+            show(&key, &value).ok_or_else(|| StorageError::Damaged("counters: not a counter".to_owned()))?;
+        }
+        Ok(())
     }
 
     /// Writes all of `ops` or none; with `sync`, they are durable when this returns.
@@ -151,12 +190,17 @@ impl Storage {
     }
 
     fn check_format(&self) -> Result<(), StorageError> {
-        let Some(version) = self.db.get_cf(self.family(Family::Meta), FORMAT_KEY)? else {
-            return self.write(&[Op::Put(Family::Meta, FORMAT_KEY.to_vec(), FORMAT.to_be_bytes().to_vec())], true);
-        };
+        match self.format()? {
+            None => self.write(&[Op::Put(Family::Meta, FORMAT_KEY.to_vec(), FORMAT.to_be_bytes().to_vec())], true),
+            Some(version) if version > FORMAT => Err(StorageError::Newer(version)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn format(&self) -> Result<Option<u32>, StorageError> {
+        let Some(version) = self.db.get_cf(self.family(Family::Meta), FORMAT_KEY)? else { return Ok(None) };
         let damaged = |_| StorageError::Damaged("meta: format".to_owned());
-        let version = u32::from_be_bytes(version.try_into().map_err(damaged)?);
-        if version > FORMAT { Err(StorageError::Newer(version)) } else { Ok(()) }
+        Ok(Some(u32::from_be_bytes(version.try_into().map_err(damaged)?)))
     }
 
     fn family(&self, family: Family) -> &ColumnFamily {

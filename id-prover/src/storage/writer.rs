@@ -92,6 +92,9 @@ impl Work {
         let mut ops = Vec::new();
         for job in &mut *group {
             ops.append(&mut job.change.ops);
+            if let Some(late) = job.change.late.take() {
+                ops.extend(late());
+            }
             if let Some(entry) = &job.change.audit {
                 let value = entry.chained(&hash);
                 number += 1;

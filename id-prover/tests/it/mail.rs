@@ -37,7 +37,8 @@ async fn is_enrolled_by_mail(place: &Place, smtp: &SmtpServer, server: Server, c
     let msp = server.msp(place);
     let challenged = challenged(place, &msp, cpi).await;
     let [mail] = &smtp.mails()[..] else { panic!("not one mail") };
-    let code = mail.body.get(..8).unwrap();
+    let code = mail.part("text/plain").get(..8).unwrap();
+    assert!(mail.part("text/html").contains(&format!("<bdi>{code}</bdi>")));
     let credential = offer(&msp, &challenged, code).await.unwrap();
     assert!(challenged.credential(&credential, &place.trust()).is_ok());
     server.stop().await;
@@ -61,6 +62,8 @@ async fn a_code_comes_by_mail_over_starttls() {
     assert_eq!(mail.header("X-MailFrom"), "codes@prover.example");
     assert_eq!(mail.header("Subject"), "Your code for a.example");
     assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
+    assert_eq!(mail.header("Content-Language"), "en");
+    assert!(mail.header("Content-Type").starts_with("multipart/alternative"));
 }
 
 #[tokio::test]

@@ -2,14 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod attacks;
 mod authorities;
+mod binary;
+mod changes;
 mod handshake;
+mod languages;
 mod limits;
 mod logs;
 mod mail;
 mod refusals;
+mod requirements;
 mod restart;
 mod server;
 mod settings;
+mod smpp;
+mod smsc;
 mod smtp_server;
+mod storm;
 mod user;
+mod webhook;

@@ -8,12 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use client::http::{Bounds, HttpClient, TlsIdentity};
 use client::msp::ProverConnection;
-use id_prover::{Clock, Config, RunError, run_with_clock};
+use id_prover::{Clock, Config, RunError, run_reloading};
 use protocol::Timestamp;
 use protocol::credential::{DEFAULT_LIFETIME, Method};
 use protocol::trust::{TrustAnchor, TrustAnchors};
 use service::CancellationToken;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::authorities::Authority;
@@ -101,6 +102,11 @@ impl Place {
         files.iter().map(|file| Letter::parse(&std::fs::read_to_string(file).unwrap())).collect()
     }
 
+    /// Sets the clock.
+    pub(crate) fn set(&self, time: Timestamp) {
+        self.seconds.store(time.seconds(), Ordering::SeqCst);
+    }
+
     /// The code of the latest message.
     pub(crate) fn code(&self) -> String {
         self.letters().pop().unwrap().code
@@ -143,6 +149,7 @@ impl Letter {
 pub(crate) struct Server {
     address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
+    reloads: mpsc::Sender<Config>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), RunError>>,
 }
@@ -154,8 +161,9 @@ impl Server {
         let address = listeners.public.local_addr();
         let admin = listeners.admin.as_ref().map(|listener| listener.local_addr());
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(run_with_clock(config, listeners, place.clock(), shutdown.clone()));
-        Self { address, admin, shutdown, running }
+        let (reloads, receiver) = mpsc::channel(1);
+        let running = tokio::spawn(run_reloading(config, listeners, place.clock(), receiver, shutdown.clone()));
+        Self { address, admin, reloads, shutdown, running }
     }
 
     /// Starts with file couriers and the default settings.
@@ -175,6 +183,14 @@ impl Server {
     /// The connection of the MSP `a.example`.
     pub(crate) fn msp(&self, place: &Place) -> ProverConnection {
         self.connection(place.http(Some(MSP)))
+    }
+
+    /// Has it take up a configuration, and returns once it has: there is one place, so that when the second has left it, the
+    /// first is done with.
+    pub(crate) async fn reload(&self, config: Config) {
+        self.reloads.send(config.clone()).await.unwrap();
+        self.reloads.send(config).await.unwrap();
+        drop(self.reloads.reserve().await.unwrap());
     }
 
     /// Ends it, once what is under way is finished.

@@ -28,6 +28,8 @@ async fn a_prover_describes_itself() {
     assert_eq!(description["methods"], json!(["sms-otp", "email-otp"]));
     assert_eq!(description["code"], json!({ "digits": 6, "lifetime_seconds": 600, "tries": 3 }));
     assert_eq!(description["limits"]["per_cpi_hour"], 5);
+    assert!(description["languages"].as_array().unwrap().len() >= 10);
+    assert_eq!(description["hpke_keys"][0]["key"], description["hpke_key"]);
     server.stop().await;
 }
 

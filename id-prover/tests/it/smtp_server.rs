@@ -19,7 +19,7 @@ pub(crate) struct SmtpServer {
 #[derive(Debug)]
 pub(crate) struct Mail {
     head: String,
-    pub(crate) body: String,
+    body: String,
 }
 
 impl SmtpServer {
@@ -69,6 +69,14 @@ impl Mail {
         let content = content.replace("\r\n", "\n");
         let (head, body) = content.split_once("\n\n").unwrap();
         Self { head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// The part of this media type, undecoded.
+    pub(crate) fn part(&self, media_type: &str) -> &str {
+        let start = format!("Content-Type: {media_type};");
+        let (_, part) = self.body.split_once(&start).unwrap();
+        let (_, content) = part.split_once("\n\n").unwrap();
+        content.split("\n--").next().unwrap()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

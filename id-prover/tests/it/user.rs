@@ -20,14 +20,28 @@ pub(crate) fn request(place: &Place, cpi: &str) -> Requested {
 }
 
 pub(crate) fn request_at(place: &Place, cpi: &str, msp: &str) -> Requested {
+    request_by(place, cpi, msp, &SigningKey::generate(&mut rand::rng()))
+}
+
+fn request_by(place: &Place, cpi: &str, msp: &str, key: &SigningKey) -> Requested {
     let (cpi, msp) = (Cpi::parse(cpi).unwrap(), Msp::from_domain(msp).unwrap());
-    let key = SigningKey::generate(&mut rand::rng());
-    Requested::begin(cpi, msp, PROVER, &key, place.now(), &mut rand::rng())
+    Requested::begin(cpi, msp, PROVER, key, place.now(), &mut rand::rng())
+}
+
+/// A request that is signed at the system's time.
+pub(crate) fn request_now(cpi: &str, key: &SigningKey) -> Requested {
+    let (cpi, msp) = (Cpi::parse(cpi).unwrap(), Msp::from_domain(MSP).unwrap());
+    Requested::begin(cpi, msp, PROVER, key, std::time::SystemTime::now().into(), &mut rand::rng())
 }
 
 /// Requests an enrollment, and has the challenge.
 pub(crate) async fn challenged(place: &Place, msp: &ProverConnection, cpi: &str) -> Challenged {
-    let request = request(place, cpi);
+    challenged_with(place, msp, cpi, &SigningKey::generate(&mut rand::rng())).await
+}
+
+/// As [`challenged`], with this key.
+pub(crate) async fn challenged_with(place: &Place, msp: &ProverConnection, cpi: &str, key: &SigningKey) -> Challenged {
+    let request = request_by(place, cpi, MSP, key);
     let challenge = msp.request(request.bytes()).await.unwrap();
     request.challenged(&challenge, &place.trust(), place.now()).unwrap()
 }
@@ -40,7 +54,12 @@ pub(crate) async fn offer(msp: &ProverConnection, challenged: &Challenged, code:
 
 /// Goes the whole way.
 pub(crate) async fn enrolled(place: &Place, msp: &ProverConnection, cpi: &str) -> Enrolled {
-    let challenged = challenged(place, msp, cpi).await;
+    enrolled_with(place, msp, cpi, &SigningKey::generate(&mut rand::rng())).await
+}
+
+/// As [`enrolled`], with this key.
+pub(crate) async fn enrolled_with(place: &Place, msp: &ProverConnection, cpi: &str, key: &SigningKey) -> Enrolled {
+    let challenged = challenged_with(place, msp, cpi, key).await;
     let credential = offer(msp, &challenged, &place.code()).await.unwrap();
     challenged.credential(&credential, &place.trust()).unwrap()
 }

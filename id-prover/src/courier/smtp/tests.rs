@@ -28,6 +28,16 @@ fn composed(to: &Cpi) -> (Envelope, String) {
     (envelope, String::from_utf8(email).unwrap())
 }
 
+/// The parts of a multipart body.
+fn parts(head: &str, body: &str) -> Vec<String> {
+    assert!(head.contains("Content-Type: multipart/alternative"), "{head}");
+    let (_, boundary) = head.split_once("boundary=\"").unwrap();
+    let boundary = format!("--{}", boundary.split('"').next().unwrap());
+    let parts: Vec<_> = body.split(&boundary).map(|part| part.trim_start_matches("\r\n").to_owned()).collect();
+    assert_eq!((parts[0].as_str(), parts.last().unwrap().trim_end()), ("", "--"));
+    parts[1..parts.len() - 1].to_vec()
+}
+
 #[test]
 fn an_email_has_the_headers_of_an_automatic_one() {
     let (envelope, text) = composed(&email());
@@ -43,7 +53,12 @@ fn an_email_has_the_headers_of_an_automatic_one() {
     }
     assert!(headers.iter().any(|header| header.starts_with("Message-ID: <") && header.ends_with("@prover.example>")));
     assert!(headers.iter().any(|header| header.starts_with("Date: ")));
-    assert!(body.starts_with("12345678 is your code for a.example."));
+    assert!(headers.contains(&"Content-Language: en"));
+    let [plain, html] = &parts(head, body)[..] else { panic!("not two parts: {text}") };
+    assert!(plain.starts_with("Content-Type: text/plain; charset=utf-8\r\n"), "{plain}");
+    assert!(plain.contains("\r\n\r\n12345678 is your code for a.example."), "{plain}");
+    assert!(html.starts_with("Content-Type: text/html; charset=utf-8\r\n"), "{html}");
+    assert!(html.contains("<bdi>12345678</bdi>"), "{html}");
     assert!(!head.contains("12345678"));
     assert_eq!(envelope.from().map(ToString::to_string).as_deref(), Some("codes@prover.example"));
     assert_eq!(envelope.to().iter().map(ToString::to_string).collect::<Vec<_>>(), ["bob@b.example"]);

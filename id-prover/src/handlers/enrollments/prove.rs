@@ -2,7 +2,7 @@
 //!
 //! 200 and the signed credential; the same for a right code again. Refusals: `malformed`, `too-large`,
 //! `unsupported-media-type`, `unknown-enrollment`, `wrong-code` (with the tries left), `enrollment-expired`,
-//! `enrollment-locked`, `unavailable`, `storage-full`, `internal`.
+//! `enrollment-locked`, `rate-limited` (no try is spent), `unavailable`, `storage-full`, `internal`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The prover's configuration: `docs/samples/id-prover.toml` shows every setting.
 
+mod couriers;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +13,9 @@ use serde::Deserialize;
 use service::{AdminConfig, ClientCertificates, ListenError, Listener, ListenerConfig, Rate};
 
 use crate::Listeners;
-use crate::courier::smtp;
+pub use couriers::{
+    CourierConfig, CouriersConfig, FileCourierConfig, SmppConfig, SmtpConfig, SmtpSecurity, WebhookConfig,
+};
 
 /// Settings of an ID Prover.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,86 +47,6 @@ pub struct Config {
     /// Memory for cached blocks of the database.
     #[serde(default = "default_cache")]
     pub cache_bytes: usize,
-}
-
-/// The couriers, by what they carry.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CouriersConfig {
-    /// Codes to telephone numbers (method `sms-otp`).
-    pub sms: Option<CourierConfig>,
-    /// Codes to email addresses (method `email-otp`).
-    pub email: Option<CourierConfig>,
-}
-
-/// One courier.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum CourierConfig {
-    /// Email over SMTP.
-    Smtp(SmtpConfig),
-    /// Files in a folder, for development.
-    File(FileCourierConfig),
-    /// Standard error, for development.
-    Console,
-}
-
-/// The development courier's folder.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileCourierConfig {
-    /// Where messages are left, one file each.
-    pub outbox: PathBuf,
-}
-
-/// An SMTP server that takes our mail.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SmtpConfig {
-    /// Its name, which its certificate must hold.
-    pub host: String,
-    /// Its port: 587 for STARTTLS, 465 for implicit TLS, 25 for plaintext, if not set.
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// How the connection is protected.
-    #[serde(default)]
-    pub security: SmtpSecurity,
-    /// Whether plaintext may be spoken to a loopback address.
-    #[serde(default)]
-    pub allow_plaintext: bool,
-    /// The authorities to trust (PEM); those of the system, if not set.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    /// The sender, as in `ID Prover <codes@prover.example>`.
-    pub from: String,
-    /// The user to authenticate as.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// The file with the password, 0600.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// Connections at once.
-    #[serde(default = "default_connections")]
-    pub connections: u32,
-    /// For each step of the conversation.
-    #[serde(default = "default_step_timeout")]
-    pub timeout_ms: u64,
-    /// For a whole delivery, waiting for a connection included.
-    #[serde(default = "default_delivery_timeout")]
-    pub delivery_timeout_ms: u64,
-}
-
-/// How an SMTP connection is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SmtpSecurity {
-    /// STARTTLS, required (RFC 3207).
-    #[default]
-    Starttls,
-    /// TLS from the first byte (RFC 8314).
-    Implicit,
-    /// None: loopback only.
-    Plaintext,
 }
 
 /// Codes.
@@ -165,7 +89,7 @@ pub struct MspsConfig {
     pub admitted: Option<Vec<String>>,
 }
 
-/// Limits on messages. A burst of the whole count is allowed, after which the budget refills evenly.
+/// Limits on messages and on wrong codes. A burst of the whole count is allowed, after which the budget refills evenly.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
@@ -175,10 +99,22 @@ pub struct LimitsConfig {
     pub per_msp: Rate,
     /// To each number range: the first seven digits.
     pub per_number_range: Rate,
+    /// To each country code: `+1`, `+44`.
+    pub per_country: Rate,
     /// To each CPI in an hour.
     pub per_cpi_hour: NonZeroU32,
     /// To each CPI in a day.
     pub per_cpi_day: NonZeroU32,
+    /// To each CPI in an hour by way of one MSP: less than the whole, so that no MSP can use it up.
+    pub per_cpi_and_msp_hour: NonZeroU32,
+    /// To each CPI in a day by way of one MSP.
+    pub per_cpi_and_msp_day: NonZeroU32,
+    /// Wrong codes in total. Once used up, each enrollment has its first try alone.
+    pub wrong_codes_total: Rate,
+    /// Wrong codes by way of each MSP.
+    pub wrong_codes_per_msp: Rate,
+    /// Wrong codes for each CPI.
+    pub wrong_codes_per_cpi: Rate,
     /// Budgets that are remembered, of each kind; further ones share what is left.
     pub max_keys: usize,
 }
@@ -189,31 +125,23 @@ impl Default for LimitsConfig {
             total: Rate::new(5_000, 1),
             per_msp: Rate::new(100_000, 3600),
             per_number_range: Rate::new(300, 3600),
+            per_country: Rate::new(100_000, 3600),
             per_cpi_hour: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
             per_cpi_day: NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN),
+            per_cpi_and_msp_hour: NonZeroU32::new(4).unwrap_or(NonZeroU32::MIN),
+            per_cpi_and_msp_day: NonZeroU32::new(8).unwrap_or(NonZeroU32::MIN),
+            wrong_codes_total: Rate::new(100_000, 3600),
+            wrong_codes_per_msp: Rate::new(20_000, 3600),
+            wrong_codes_per_cpi: Rate::new(20, 24 * 3600),
             max_keys: 2_000_000,
         }
     }
 }
 
-const DEVELOPMENT_AT_ONCE: usize = 64;
-const DEVELOPMENT_TIMEOUT: Duration = Duration::from_secs(10);
 const SECONDS_A_DAY: u64 = 24 * 3600;
 
 const fn default_cache() -> usize {
     128 * 1024 * 1024
-}
-
-const fn default_connections() -> u32 {
-    16
-}
-
-const fn default_step_timeout() -> u64 {
-    10_000
-}
-
-const fn default_delivery_timeout() -> u64 {
-    30_000
 }
 
 /// Why a configuration cannot be used.
@@ -228,6 +156,12 @@ pub enum ConfigError {
     /// SMTP to a telephone number.
     #[error("courier.sms: SMTP carries no SMS")]
     SmtpForSms,
+    /// A courier of SMS for email.
+    #[error("courier.email: this courier carries SMS alone")]
+    SmsForEmail,
+    /// A setting of a courier of SMS.
+    #[error("courier.sms: {0}")]
+    Sms(String),
     /// An SMTP setting.
     #[error("courier.email: {0}")]
     Smtp(&'static str),
@@ -307,47 +241,6 @@ impl Config {
             None => None,
         };
         Ok(Listeners { public, admin })
-    }
-}
-
-impl CouriersConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.sms.is_none() && self.email.is_none() {
-            return Err(ConfigError::NoCourier);
-        }
-        if matches!(self.sms, Some(CourierConfig::Smtp(_))) {
-            return Err(ConfigError::SmtpForSms);
-        }
-        if let Some(CourierConfig::Smtp(smtp)) = &self.email {
-            smtp::check(smtp)?;
-        }
-        Ok(())
-    }
-}
-
-impl CourierConfig {
-    pub(crate) fn at_once(&self) -> usize {
-        match self {
-            Self::Smtp(smtp) => usize::try_from(smtp.connections.max(1)).unwrap_or(usize::MAX),
-            Self::File(_) | Self::Console => DEVELOPMENT_AT_ONCE,
-        }
-    }
-
-    pub(crate) fn timeout(&self) -> Duration {
-        match self {
-            Self::Smtp(smtp) => Duration::from_millis(smtp.delivery_timeout_ms),
-            Self::File(_) | Self::Console => DEVELOPMENT_TIMEOUT,
-        }
-    }
-}
-
-impl SmtpConfig {
-    pub(crate) fn port(&self) -> u16 {
-        self.port.unwrap_or(match self.security {
-            SmtpSecurity::Starttls => 587,
-            SmtpSecurity::Implicit => 465,
-            SmtpSecurity::Plaintext => 25,
-        })
     }
 }
 
