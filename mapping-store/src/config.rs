@@ -23,7 +23,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// Which gateways may look up over HTTP. None for a store that a gateway embeds.
     #[serde(default)]
-    pub gateways: GatewaysConfig,
+    pub gateways: CertificatesConfig,
+    /// Which followers may read the change feed, which holds every document. None by default.
+    #[serde(default)]
+    pub followers: CertificatesConfig,
     /// Limits on publications.
     #[serde(default)]
     pub limits: Limits,
@@ -72,13 +75,13 @@ pub struct IssuerTable {
     pub mail_domains: Vec<String>,
 }
 
-/// Which gateways may look up over HTTP, by their verified certificates.
+/// Who may do something, by verified certificates: a match in either list is enough.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct GatewaysConfig {
-    /// DNS names in their certificates.
+pub struct CertificatesConfig {
+    /// DNS names in the certificates.
     pub names: Vec<String>,
-    /// SHA-256 fingerprints of their certificates, in hexadecimal.
+    /// SHA-256 fingerprints of the certificates, in hexadecimal.
     pub fingerprints: Vec<String>,
 }
 
@@ -136,10 +139,10 @@ pub enum ConfigError {
         name: String,
     },
     /// A fingerprint is not 64 hexadecimal digits.
-    #[error("gateways: a fingerprint is 64 hexadecimal digits")]
+    #[error("gateways, followers: a fingerprint is 64 hexadecimal digits")]
     Fingerprint,
     /// Gateways are named, but the listener asks for no certificates.
-    #[error("gateways: named certificates need a listener with client_ca and client_certificates")]
+    #[error("gateways, followers: named certificates need a listener with client_ca and client_certificates")]
     NoClientCertificates,
     /// A listener.
     #[error(transparent)]
@@ -156,8 +159,11 @@ impl Config {
         self.listener.check()?;
         self.store.trust()?;
         self.store.issuers()?;
-        self.gateways.fingerprints()?;
-        let named = !(self.gateways.names.is_empty() && self.gateways.fingerprints.is_empty());
+        let mut named = false;
+        for certificates in [&self.gateways, &self.followers] {
+            certificates.fingerprints()?;
+            named |= !(certificates.names.is_empty() && certificates.fingerprints.is_empty());
+        }
         if named && self.listener.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
             return Err(ConfigError::NoClientCertificates);
         }
@@ -215,7 +221,7 @@ impl IssuerTable {
     }
 }
 
-impl GatewaysConfig {
+impl CertificatesConfig {
     pub(crate) fn fingerprints(&self) -> Result<Vec<[u8; 32]>, ConfigError> {
         let read = |text: &String| hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
         self.fingerprints.iter().map(|text| read(text).ok_or(ConfigError::Fingerprint)).collect()

@@ -85,6 +85,8 @@ problem_types! {
     NotTheIssuer = "not-the-issuer", 403;
     /// A lookup is answered only through the gateway.
     NotThroughGateway = "not-through-gateway", 403;
+    /// The change feed is read only by followers that this provider knows.
+    NotAFollower = "not-a-follower", 403;
     /// The answer would be too large; ask for fewer CPIs at once.
     AnswerTooLarge = "answer-too-large", 422;
 

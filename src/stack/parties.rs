@@ -94,7 +94,7 @@ impl Place<'_> {
     }
 
     pub(super) fn store(&self, provers: &TrustAnchors) -> mapping_store::Config {
-        use mapping_store::config::{GatewaysConfig, Limits, StoreConfig};
+        use mapping_store::config::{CertificatesConfig, Limits, StoreConfig};
         mapping_store::Config {
             listener: self.listener(ClientCertificates::Optional),
             admin: None,
@@ -108,7 +108,8 @@ impl Place<'_> {
                 cache_bytes: CACHE_BYTES,
                 max_answer_bytes: 900 * 1024,
             },
-            gateways: GatewaysConfig::default(),
+            gateways: CertificatesConfig::default(),
+            followers: CertificatesConfig::default(),
             limits: Limits { per_publisher: Rate::new(NO_LIMIT, 60), total: Rate::new(NO_LIMIT, 60) },
         }
     }

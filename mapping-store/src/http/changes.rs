@@ -5,7 +5,7 @@
 //! left out and is 0 then. If there is nothing after N, the answer waits for up to T seconds (30 at most) until there is;
 //! then it is empty. `Mimi-Log-Head` tells the shard's last number. How many shards there are stands in
 //! `/.well-known/mimi-discovery-provider` (`log_shards`). Each document proves itself, so a reader need not trust this
-//! provider. Refusals: `malformed`, `not-found` (no such shard), `rate-limited`, `unavailable`.
+//! provider, but it holds identifiers: only certificates in `followers` are let in. Refusals: `not-a-follower`, `malformed`, `not-found` (no such shard), `rate-limited`, `unavailable`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,11 @@ struct Query {
 }
 
 pub(super) async fn read(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
-    app.limit(request.extensions().get::<Peer>())?;
+    let peer = request.extensions().get::<Peer>();
+    app.limit(peer)?;
+    if !app.followers.admit(peer) {
+        return Err(ProblemType::NotAFollower.problem().into());
+    }
     let query = Query::parse(request.uri().query().unwrap_or_default()).ok_or_else(|| {
         ProblemType::Malformed.because("the query is shard=S&after=N&wait=T, whole numbers, T at most 30")
     })?;

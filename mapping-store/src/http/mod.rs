@@ -23,7 +23,7 @@ use service::body::{self, BodyError};
 use service::serve::network;
 use service::{CancellationToken, KeyedLimiter, Limiter, Listener, Peer, Readiness, install_metrics, run_admin, serve};
 
-use crate::config::{Config, ConfigError, GatewaysConfig};
+use crate::config::{CertificatesConfig, Config, ConfigError};
 use crate::store::Store;
 use problem::Problem;
 
@@ -59,19 +59,21 @@ enum Publisher {
 /// What the endpoints share.
 struct App {
     store: Store,
-    gateways: Gateways,
+    gateways: Certificates,
+    followers: Certificates,
     per_publisher: KeyedLimiter<Publisher>,
     total: Limiter,
     shutdown: CancellationToken,
 }
 
-struct Gateways {
+/// Whose certificates are let in.
+struct Certificates {
     names: Vec<String>,
     fingerprints: Vec<[u8; 32]>,
 }
 
-impl Gateways {
-    fn new(config: &GatewaysConfig) -> Result<Self, ConfigError> {
+impl Certificates {
+    fn new(config: &CertificatesConfig) -> Result<Self, ConfigError> {
         let names = config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Ok(Self { names, fingerprints: config.fingerprints()? })
     }
@@ -112,7 +114,8 @@ pub async fn run(
     crate::metrics::describe();
     let app = Arc::new(App {
         store,
-        gateways: Gateways::new(&config.gateways)?,
+        gateways: Certificates::new(&config.gateways)?,
+        followers: Certificates::new(&config.followers)?,
         per_publisher: KeyedLimiter::new(config.limits.per_publisher, MAX_PUBLISHERS),
         total: Limiter::new(config.limits.total),
         shutdown: shutdown.clone(),

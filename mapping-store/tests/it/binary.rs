@@ -8,7 +8,7 @@ use std::time::Duration;
 use client::http::HttpClient;
 
 use crate::papers::prover_key;
-use crate::place::Place;
+use crate::place::{PUBLISHER, Place};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Of the loopback network; nobody else in this test has it.
@@ -47,6 +47,8 @@ impl Binary {
              name = 'prover.example'\n\
              keys = ['{prover}']\n\
              methods = ['sms-otp']\n\
+             [followers]\n\
+             names = ['{PUBLISHER}']\n\
              [limits]\n\
              per_publisher = {{ count = 1000000, seconds = 1 }}\n\
              total = {{ count = 1000000, seconds = 1 }}\n",

@@ -132,3 +132,17 @@ async fn metrics_count_what_happens() {
     }
     server.stop().await;
 }
+
+/// The feed holds every identifier: neither a stranger nor an MSP reads it.
+#[tokio::test]
+async fn the_feed_is_for_followers_alone() {
+    let place = Place::new();
+    let server = Server::start(&place).await;
+    server.publish_paper(&Paper::of(1)).await;
+    for name in [None, Some("b.example"), Some("gateway.example")] {
+        let answer = place.client(name).get(&server.uri("/v1/changes"), "*/*").await.unwrap();
+        refused(&answer, ProblemType::NotAFollower);
+    }
+    assert_eq!(entries(&server.get("/v1/changes").await).len(), 1);
+    server.stop().await;
+}

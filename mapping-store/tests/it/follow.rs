@@ -10,7 +10,7 @@ use service::{CancellationToken, ClientTlsConfig};
 use crate::binary::{Binary, wait_until_serving};
 use crate::feed::entries;
 use crate::papers::{DAY, NOW, Paper, key, number, signed_removal};
-use crate::place::{Place, Server};
+use crate::place::{PUBLISHER, Place, Server};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -143,9 +143,11 @@ async fn the_binary_follows_and_resumes_after_being_killed() {
     let (place, elsewhere) = (Place::at_present(), Place::at_present());
     let source = Server::start(&place).await;
     let binary = Binary::new(&elsewhere);
-    let (url, ca) = (source.base(), place.path("ca.pem"));
-    let arguments = ["follow", &url, "--ca", ca.to_str().unwrap(), "--wait-seconds", "5"];
-    let http = elsewhere.client(None);
+    let (url, tls) = (source.base(), place.follower_tls());
+    let [ca, certificate, key] = [tls.ca, tls.certificate, tls.key].map(|path| path.unwrap().display().to_string());
+    let tls = ["--ca", &ca, "--certificate", &certificate, "--key", &key];
+    let arguments = [&["follow", &url][..], &tls, &["--wait-seconds", "5"]].concat();
+    let http = elsewhere.client(Some(PUBLISHER));
     let feed: http::Uri = format!("{}/v1/changes", binary.base()).parse().unwrap();
     for round in 1..=3 {
         let mut standby = binary.start(&arguments);

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use client::http::{Bounds, HttpClient, TlsIdentity};
 use http::{Response, StatusCode, Uri};
-use mapping_store::config::{GatewaysConfig, IssuerTable, Limits, StoreConfig};
+use mapping_store::config::{CertificatesConfig, IssuerTable, Limits, StoreConfig};
 use mapping_store::store::Clock;
 use mapping_store::{Config, ConfigError, Listeners, Store};
 use protocol::cpi::Cpi;
@@ -27,7 +27,8 @@ use crate::papers::{CARRIER, NOW, PROVER, Paper, carrier_key, prover_key};
 
 pub(crate) const PROVIDER: &str = "dp.example";
 pub(crate) const GATEWAY: &str = "gateway.example";
-const PUBLISHER: &str = "a.example";
+/// It publishes, and follows.
+pub(crate) const PUBLISHER: &str = "a.example";
 const CACHE: usize = 16 << 20;
 
 /// Folders, authorities and a clock; what it holds outlives a restart of the server.
@@ -95,7 +96,8 @@ impl Place {
                 cache_bytes: CACHE,
                 max_answer_bytes: 900 * 1024,
             },
-            gateways: GatewaysConfig { names: vec![GATEWAY.to_owned()], fingerprints: Vec::new() },
+            gateways: CertificatesConfig { names: vec![GATEWAY.to_owned()], fingerprints: Vec::new() },
+            followers: CertificatesConfig { names: vec![PUBLISHER.to_owned()], fingerprints: Vec::new() },
             limits: Limits { per_publisher: Rate::new(1_000_000, 1), total: Rate::new(1_000_000, 1) },
         }
     }
