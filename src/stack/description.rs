@@ -32,6 +32,10 @@ pub struct Description {
     pub msp_cert: PathBuf,
     /// Its key (PEM).
     pub msp_key: PathBuf,
+    /// A client certificate with which the store's change feed may be read (PEM).
+    pub follower_cert: PathBuf,
+    /// Its key (PEM).
+    pub follower_key: PathBuf,
     /// The MSP that the certificate names, as a `mimi:` URI.
     pub msp: String,
     /// Where the development courier leaves codes, one file a message.

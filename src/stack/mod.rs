@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 
 use crate::certificates::{Authority, Identity};
 use crate::failure::Failure;
-use parties::{PROVER, PROVIDER, Place, RELAY, address, anchors};
+use parties::{FOLLOWER, PROVER, PROVIDER, Place, RELAY, address, anchors};
 
 pub use description::Description;
 
@@ -194,7 +194,7 @@ impl Stack {
         let trust_file = folder.join("trust.toml");
         let trust = parties::trust(keys.signing_key(), *store.receipt_key(), provers);
         std::fs::write(&trust_file, trust.to_toml())?;
-        let msp = authority.issue("msp", &[MSP])?;
+        let (msp, follower) = (authority.issue("msp", &[MSP])?, authority.issue("follower", &[FOLLOWER])?);
         let description = Description {
             relay_url: url(relay_port, "/"),
             keys_url: url(relay_port, GATEWAY_PATH),
@@ -207,6 +207,8 @@ impl Stack {
             trust: trust_file,
             msp_cert: msp.certificate,
             msp_key: msp.key,
+            follower_cert: follower.certificate,
+            follower_key: follower.key,
             msp: format!("mimi://{MSP}"),
             outbox,
         };

@@ -19,6 +19,8 @@ pub(super) const PROVIDER: &str = "provider.example";
 pub(super) const PROVER: &str = "prover.example";
 /// The name in the relay's client certificate.
 pub(super) const RELAY: &str = "relay.example";
+/// The name in the certificate of who may read the change feed.
+pub(super) const FOLLOWER: &str = "follower.example";
 
 const HOUR: u64 = 3600;
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
@@ -109,7 +111,7 @@ impl Place<'_> {
                 max_answer_bytes: 900 * 1024,
             },
             gateways: CertificatesConfig::default(),
-            followers: CertificatesConfig::default(),
+            followers: CertificatesConfig { names: vec![FOLLOWER.to_owned()], ..CertificatesConfig::default() },
             limits: Limits { per_publisher: Rate::new(NO_LIMIT, 60), total: Rate::new(NO_LIMIT, 60) },
         }
     }
