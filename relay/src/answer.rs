@@ -1,5 +1,6 @@
 //! One request: which route it is for, and whether it may pass.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ struct Route {
 /// A relay at work.
 pub(crate) struct Relay {
     routes: Vec<Arc<Route>>,
-    per_address: KeyedLimiter<std::net::IpAddr>,
+    per_address: KeyedLimiter<IpAddr>,
     total: Limiter,
     max_request_bytes: u64,
 }
@@ -96,7 +97,8 @@ impl Relay {
     }
 
     async fn try_answer(&self, request: Request<Incoming>) -> Result<(&'static str, Response<AnswerBody>), Problem> {
-        self.limit(&request)?;
+        let sender = sender(&request);
+        self.limit(sender)?;
         let path = request.uri().path();
         if let Some(route) = self.routes.iter().find(|route| route.keys_path == path) {
             if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -114,6 +116,7 @@ impl Relay {
         }
         let start = Instant::now();
         let capsule = Capsule {
+            sender,
             media_type: HeaderValue::from_static(media_type),
             streamed: media_type == CHUNKED,
             body: request.into_body(),
@@ -124,12 +127,16 @@ impl Relay {
         Ok(("forwarded", response))
     }
 
-    fn limit(&self, request: &Request<Incoming>) -> Result<(), Problem> {
-        if let Some(peer) = request.extensions().get::<Peer>() {
-            self.per_address.check(&network(peer.address.ip()), ONE).map_err(Problem::TooManyRequests)?;
-        }
+    fn limit(&self, sender: IpAddr) -> Result<(), Problem> {
+        self.per_address.check(&sender, ONE).map_err(Problem::TooManyRequests)?;
         self.total.check(ONE).map_err(Problem::TooManyRequests)
     }
+}
+
+/// Who counts as one: an IPv4 address, an IPv6 /64.
+fn sender(request: &Request<Incoming>) -> IpAddr {
+    let peer = request.extensions().get::<Peer>().expect("the service says of every request whose it is");
+    network(peer.address.ip())
 }
 
 /// The media type to forward, in our own spelling, so that the client's is not passed on.

@@ -15,8 +15,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+
+use crate::slots::Slot;
 
 /// The body of an answer to a client.
 pub(crate) type AnswerBody = BoxBody<Bytes, BodyError>;
@@ -157,7 +158,7 @@ impl Body for Bounded {
 pub(crate) struct Gathered {
     beginning: Bytes,
     rest: Option<Bounded>,
-    _slot: Option<OwnedSemaphorePermit>,
+    _slot: Option<Slot>,
 }
 
 impl Gathered {
@@ -167,7 +168,7 @@ impl Gathered {
     }
 
     /// Holds the slot until the body has passed, or is given up.
-    pub(crate) fn in_slot(self, slot: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn in_slot(self, slot: Slot) -> Self {
         Self { _slot: Some(slot), ..self }
     }
 }

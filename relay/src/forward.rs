@@ -1,6 +1,7 @@
 //! A capsule to the gateway, and its answer back: method, media type and body one way; status, media type, body and a
 //! numeric `Retry-After` the other. No retry, no redirect, no other header.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use service::RetryAfter;
-use tokio::sync::Semaphore;
 
 use crate::body::{AnswerBody, BodyError, Bounded};
 use crate::config::{ConfigError, Exchange, RouteConfig};
 use crate::problem::Problem;
+use crate::slots::Slots;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_IDLE: Duration = Duration::from_secs(90);
@@ -28,12 +29,16 @@ const GATHERED_BYTES: usize = 16 * 1024;
 /// Capsules at once that still come in while they are passed on: half of the streams that our gateway allows, so that slow
 /// senders cannot take them all.
 const MAX_STREAMING: usize = 64;
+/// So many of them may come from one address (of IPv6 a /64).
+const MAX_STREAMING_OF_ADDRESS: usize = 8;
 /// What may wait on the connection to a gateway for clients that are slow to read, in bytes: when it is full, all wait. Of an
 /// answer up to 16 KiB nothing waits there.
 const UNREAD_BYTES: u32 = 64 * 1024 * 1024;
 
 /// What is forwarded.
 pub(crate) struct Capsule {
+    /// Whose it is; of IPv6 the /64.
+    pub(crate) sender: IpAddr,
     pub(crate) media_type: HeaderValue,
     /// Whether its parts are passed on as they come.
     pub(crate) streamed: bool,
@@ -45,7 +50,7 @@ pub(crate) struct Gateway {
     client: legacy::Client<HttpsConnector<HttpConnector>, BoxBody<Bytes, BodyError>>,
     uri: Uri,
     exchange: Exchange,
-    streaming: Arc<Semaphore>,
+    streaming: Arc<Slots>,
 }
 
 impl Gateway {
@@ -71,7 +76,7 @@ impl Gateway {
             // A capsule is never sent twice, not even on a connection that turns out to be closed.
             .retry_canceled_requests(false)
             .build(connector);
-        let streaming = Arc::new(Semaphore::new(MAX_STREAMING));
+        let streaming = Slots::new(MAX_STREAMING, MAX_STREAMING_OF_ADDRESS);
         Ok(Self { client, uri: route.gateway_uri()?, exchange: exchange.clone(), streaming })
     }
 
@@ -84,8 +89,8 @@ impl Gateway {
             // What went wrong is in `mishap`.
             let mut body = body.gather(gathered_bytes).await.map_err(|_| Problem::RequestTimeout)?;
             if !body.is_whole() {
-                let slot = Arc::clone(&self.streaming).try_acquire_owned();
-                body = body.in_slot(slot.map_err(|_| Problem::TooManyRequests(RetryAfter(1)))?);
+                let slot = self.streaming.take(capsule.sender);
+                body = body.in_slot(slot.ok_or(Problem::TooManyRequests(RetryAfter(1)))?);
             }
             let mut request = Request::new(body.boxed());
             *request.method_mut() = Method::POST;

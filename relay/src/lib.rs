@@ -5,6 +5,7 @@
 //! | [`config`] | routes, limits, bounds |
 //! | `answer` | one request: which route, whether it may pass |
 //! | `forward` | a capsule to the gateway and its answer back, streamed within bounds |
+//! | `body`, `slots` | those bounds: bytes, time, and how many may be on their way at once |
 //! | `keys` | the shared copy of each gateway's key configuration |
 //! | `problem` | the relay's own answers, each a constant |
 //! | [`metrics`] | names and labels |
@@ -22,6 +23,7 @@ mod forward;
 mod keys;
 pub mod metrics;
 mod problem;
+mod slots;
 
 use std::convert::Infallible;
 use std::sync::Arc;

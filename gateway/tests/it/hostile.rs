@@ -16,10 +16,11 @@ use tempfile::TempDir;
 
 use crate::harness::{Authority, Client, Content, eventually, in_time, whole};
 use crate::scene::{CAPSULE, Opened, PATH, binary, lookup, seal};
-use crate::siege::{Attacker, BOUNDS, Binary, Holdings, Load, answers, ask, raise_descriptor_limit, vacant};
+use crate::siege::{
+    Attacker, BOUNDS, Binary, Holdings, Load, answers, ask, coming_and_going, raise_descriptor_limit, vacant,
+};
 
 const SLOW_SENDERS: usize = 1000;
-const COMING_AND_GOING: usize = 20_000;
 
 struct Scene {
     relay: ClientTlsConfig,
@@ -117,7 +118,7 @@ impl Scene {
         stranger.half_open(SLOW_SENDERS, self.is_not_held_up()).await;
         relay.header_floods(20).await;
         assert!(relay.rapid_resets(20).await < 20_000);
-        stranger.come_and_go(COMING_AND_GOING / 2).await;
+        stranger.come_and_go(coming_and_going() / 2).await;
         self.is_not_held_up().await;
         self.gateway.holds_at_most(self.before.descriptors + 2).await
     }
@@ -161,7 +162,10 @@ async fn a_shutdown_under_load_fails_nobody() {
     let clients: Vec<_> = (0..8)
         .map(|_| {
             let (scene, load, capsule) = (Arc::clone(&scene), Arc::clone(&load), capsule.clone());
-            tokio::spawn(async move { load.run(scene.client(), || scene.request(capsule.clone())).await })
+            tokio::spawn(async move {
+                let client = scene.client();
+                load.run(|| client.clone(), || scene.request(capsule.clone())).await;
+            })
         })
         .collect();
     eventually(|| async { (load.answered() >= 500).then_some(()) }).await;

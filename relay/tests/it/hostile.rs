@@ -10,11 +10,12 @@ use tempfile::TempDir;
 
 use crate::harness::{Authority, Client, Content, eventually, whole};
 use crate::scene::{CAPSULE, GATEWAY_PATH, Stub};
-use crate::siege::{Attacker, BOUNDS, Binary, Holdings, Load, answers, ask, raise_descriptor_limit, vacant};
+use crate::siege::{
+    Attacker, BOUNDS, Binary, Holdings, Load, answers, ask, coming_and_going, raise_descriptor_limit, vacant,
+};
 
 const CONTENT: &str = "what is in the capsule";
 const SLOW_SENDERS: usize = 1000;
-const COMING_AND_GOING: usize = 20_000;
 
 struct Scene {
     authority: Authority,
@@ -100,7 +101,7 @@ async fn siege(scene: &Scene) -> Holdings {
     attacker.half_open(SLOW_SENDERS, scene.is_not_held_up()).await;
     attacker.header_floods(20).await;
     assert!(attacker.rapid_resets(20).await < 20_000);
-    attacker.come_and_go(COMING_AND_GOING / 2).await;
+    attacker.come_and_go(coming_and_going() / 2).await;
     scene.is_well().await;
     let before = scene.before.descriptors;
     scene.relay.holds_at_most(before + 2).await
@@ -136,24 +137,33 @@ async fn without_descriptors_it_waits_for_better_times() {
     scene.relay.holds_at_most(scene.before.descriptors + 2).await;
 }
 
+/// Half of the clients keep an HTTP/2 connection, half open an HTTP/1.1 connection for each request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_under_load_fails_nobody() {
     let scene = Arc::new(Scene::start(None).await);
-    let load = Arc::new(Load::default());
+    let (kept, anew) = (Arc::new(Load::default()), Arc::new(Load::default()));
     let clients: Vec<_> = (0..8)
-        .map(|_| {
-            let (scene, load) = (Arc::clone(&scene), Arc::clone(&load));
-            tokio::spawn(async move { load.run(scene.client(), || scene.capsule()).await })
+        .map(|number| {
+            let scene = Arc::clone(&scene);
+            let load = Arc::clone(if number % 2 == 0 { &kept } else { &anew });
+            tokio::spawn(async move {
+                if number % 2 == 0 {
+                    let client = scene.client();
+                    load.run(|| client.clone(), || scene.capsule()).await;
+                } else {
+                    load.run(|| Client::http1(&scene.authority.client_tls(None)), || scene.capsule()).await;
+                }
+            })
         })
         .collect();
-    eventually(|| async { (load.answered() >= 500).then_some(()) }).await;
+    eventually(|| async { (kept.answered() >= 500 && anew.answered() >= 100).then_some(()) }).await;
     scene.relay.terminate();
     for client in clients {
         client.await.unwrap();
     }
-    assert_eq!(load.failed(), 0, "of {} requests", load.answered());
+    assert_eq!((kept.failed(), anew.failed()), (0, 0), "of {} and {} requests", kept.answered(), anew.answered());
     let forwarded = scene.stub.received(Method::POST).len() as u64;
-    assert!(forwarded >= load.answered());
+    assert!(forwarded >= kept.answered() + anew.answered());
     let Scene { relay, .. } = Arc::into_inner(scene).unwrap();
     assert_eq!(relay.ended().await.code(), Some(0));
 }

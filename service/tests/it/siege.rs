@@ -26,6 +26,7 @@ use crate::harness::{Client, Content, eventually, in_time, own_address, whole};
 
 /// Attackers at once, where they come and go.
 const AT_ONCE: usize = 64;
+const PART: usize = 10_000;
 /// How often a slow sender sends a byte.
 const DRIP: Duration = Duration::from_millis(250);
 /// Frames of HTTP/2 (RFC 9113 §6).
@@ -46,6 +47,11 @@ header_timeout_ms = 3000
 idle_timeout_ms = 6000
 drain_timeout_ms = 60000
 ";
+
+/// Connections that come and go in one test: 20,000, or what `SIEGE_CONNECTIONS` says.
+pub(crate) fn coming_and_going() -> usize {
+    std::env::var("SIEGE_CONNECTIONS").map_or(20_000, |number| number.parse().unwrap())
+}
 
 /// An address where nobody listens, and nobody else will.
 pub(crate) async fn vacant() -> SocketAddr {
@@ -273,8 +279,11 @@ impl Attacker {
                 drop(self.tcp().await);
             }
         };
-        let going = futures_util::stream::iter(0..many).map(once).buffer_unordered(AT_ONCE);
-        in_time(going.collect::<Vec<()>>()).await;
+        // In parts, so that the deadline is of as many whatever there are.
+        for part in (0..many).step_by(PART) {
+            let going = futures_util::stream::iter(part..many.min(part + PART)).map(once).buffer_unordered(AT_ONCE);
+            in_time(going.collect::<Vec<()>>()).await;
+        }
     }
 
     /// Takes every descriptor that the service has, and holds on while `meanwhile` runs.
@@ -344,10 +353,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Sends one request after another until the service takes no more connections.
-    pub(crate) async fn run(&self, client: Client, request: impl Fn() -> Request<Content>) {
+    /// Sends one request after another until the service takes no more connections. Where `client` makes a new one each time,
+    /// each request has a connection of its own.
+    pub(crate) async fn run(&self, client: impl Fn() -> Client, request: impl Fn() -> Request<Content>) {
         loop {
-            let answer = match client.begin(request()).await {
+            let answer = match client().begin(request()).await {
                 Ok(answer) => answer,
                 Err(error) if error.is_connect() => return,
                 Err(_) => {
