@@ -111,6 +111,7 @@ impl<T: Target> Gateway<T> {
             return Err(Problem::UnsupportedMediaType);
         }
         let capsule = self.read(request.into_body()).await?;
+        record(metrics::CAPSULE_BYTES, &capsule);
         let (content, sealer) = self.keys.decapsulate(&capsule).map_err(|error| match error {
             DecapsulationError::UnknownKey => Problem::UnknownKey,
             DecapsulationError::Malformed => Problem::MalformedCapsule,
@@ -123,6 +124,7 @@ impl<T: Target> Gateway<T> {
         let binary = self.inside.write(response, &content).map_err(|_| Problem::MalformedCapsule)?;
         let sealed = sealer.encapsulate(&binary).map_err(|_| Problem::MalformedCapsule)?;
         ::metrics::histogram!(metrics::SECONDS).record(start.elapsed());
+        record(metrics::ANSWER_BYTES, &sealed);
         let mut answer = Response::new(Bytes::from(sealed));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RESPONSE_MEDIA_TYPE));
@@ -207,6 +209,11 @@ fn quality_of(given: &str, range: &str) -> Option<u32> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number between 0 and 1000")]
     let as_integer = |q: f32| q as u32;
     quality.map_or(Some(1000), |text| thousandths(text).map(as_integer))
+}
+
+fn record(metric: &'static str, bytes: &[u8]) {
+    #[allow(clippy::cast_precision_loss, reason = "lengths here are far below 2^52")]
+    ::metrics::histogram!(metric).record(bytes.len() as f64);
 }
 
 const fn class(status: StatusCode) -> &'static str {

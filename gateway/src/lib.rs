@@ -97,5 +97,6 @@ async fn rotate(keys: Arc<KeyRing>, shutdown: CancellationToken) {
             Err(error) => tracing::error!(%error, "keys cannot be rotated; the old ones stay"),
         }
         ::metrics::gauge!(metrics::KEY_AGE).set(keys.age().as_secs_f64());
+        ::metrics::gauge!(metrics::KEY_ID).set(f64::from(keys.newest_id()));
     }
 }

@@ -10,6 +10,14 @@ pub const ANSWERS: &str = "gateway_answers_total";
 pub const SECONDS: &str = "gateway_exchange_seconds";
 /// Bytes of padding in requests.
 pub const REQUEST_PADDING: &str = "gateway_request_padding_bytes_total";
+/// Bytes of capsules, sealed.
+pub const CAPSULE_BYTES: &str = "gateway_capsule_bytes";
+/// Bytes of answers, sealed.
+pub const ANSWER_BYTES: &str = "gateway_answer_bytes";
+/// 1 while the target is taken to be down, else 0. There is none for a target in process.
+pub const CIRCUIT: &str = "gateway_target_down";
+/// Identifier of the newest key in use: another one after each rotation.
+pub const KEY_ID: &str = "gateway_key_id";
 /// Seconds since the key in use was made.
 pub const KEY_AGE: &str = "gateway_key_age_seconds";
 
@@ -19,5 +27,9 @@ pub fn describe() {
     describe_counter!(ANSWERS, "Encapsulated answers by status class");
     describe_histogram!(SECONDS, Unit::Seconds, "From an opened capsule to its sealed answer");
     describe_counter!(REQUEST_PADDING, Unit::Bytes, "Padding in requests");
+    describe_histogram!(CAPSULE_BYTES, Unit::Bytes, "Capsules, sealed");
+    describe_histogram!(ANSWER_BYTES, Unit::Bytes, "Answers, sealed");
+    describe_gauge!(CIRCUIT, "Whether the target is taken to be down");
+    describe_gauge!(KEY_ID, "Identifier of the newest key in use");
     describe_gauge!(KEY_AGE, Unit::Seconds, "Age of the key in use");
 }

@@ -73,16 +73,32 @@ impl Mishap {
 pub(crate) struct Bounded {
     inner: Incoming,
     remaining: u64,
+    passed: Passed,
     deadline: Pin<Box<Sleep>>,
     mishap: Mishap,
     declared_length: bool,
 }
 
+/// How much has passed, recorded when the body is over.
+struct Passed {
+    metric: &'static str,
+    bytes: u64,
+}
+
+impl Drop for Passed {
+    fn drop(&mut self) {
+        #[allow(clippy::cast_precision_loss, reason = "lengths here are far below 2^52")]
+        ::metrics::histogram!(self.metric).record(self.bytes as f64);
+    }
+}
+
 impl Bounded {
-    pub(crate) fn new(inner: Incoming, max_bytes: u64, timeout: Duration) -> Self {
+    /// Its length is recorded as `metric` in the end.
+    pub(crate) fn new(inner: Incoming, max_bytes: u64, timeout: Duration, metric: &'static str) -> Self {
         Self {
             inner,
             remaining: max_bytes,
+            passed: Passed { metric, bytes: 0 },
             deadline: Box::pin(sleep(timeout)),
             mishap: Mishap::default(),
             declared_length: false,
@@ -141,6 +157,7 @@ impl Body for Bounded {
                 return self.fail(BodyError::TooLong);
             };
             self.remaining = remaining;
+            self.passed.bytes += data.len() as u64;
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
     }

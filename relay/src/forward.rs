@@ -10,13 +10,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use service::RetryAfter;
+use service::outgoing::{self, Connector, Versions};
 
 use crate::body::{AnswerBody, BodyError, Bounded};
 use crate::config::{ConfigError, Exchange, RouteConfig};
+use crate::metrics;
 use crate::problem::Problem;
 use crate::slots::Slots;
 
@@ -47,7 +48,7 @@ pub(crate) struct Capsule {
 
 /// The way to one gateway: few connections, many streams.
 pub(crate) struct Gateway {
-    client: legacy::Client<HttpsConnector<HttpConnector>, BoxBody<Bytes, BodyError>>,
+    client: legacy::Client<Connector, BoxBody<Bytes, BodyError>>,
     uri: Uri,
     exchange: Exchange,
     streaming: Arc<Slots>,
@@ -55,17 +56,8 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn new(route: &RouteConfig, exchange: &Exchange) -> Result<Self, ConfigError> {
-        let tls = route.tls.load().map_err(|reason| ConfigError::Tls { path: route.path.clone(), reason })?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_only()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
+        let connector = outgoing::connector(&route.tls, Versions::Any, CONNECT_TIMEOUT)
+            .map_err(|reason| ConfigError::Tls { path: route.path.clone(), reason })?;
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -82,7 +74,12 @@ impl Gateway {
 
     /// Forwards a capsule.
     pub(crate) async fn forward(&self, capsule: Capsule) -> Result<Response<AnswerBody>, Problem> {
-        let body = Bounded::new(capsule.body, self.exchange.max_request_bytes, self.exchange.body_timeout());
+        let body = Bounded::new(
+            capsule.body,
+            self.exchange.max_request_bytes,
+            self.exchange.body_timeout(),
+            metrics::CAPSULE_BYTES,
+        );
         let mishap = body.mishap();
         let gathered_bytes = if capsule.streamed { 0 } else { GATHERED_BYTES };
         let exchange = async {
@@ -108,7 +105,8 @@ impl Gateway {
         let response = answered.map_err(|_| Problem::GatewayTimeout)??;
         let (head, body) = response.into_parts();
         let body =
-            Bounded::new(body, self.exchange.max_response_bytes, self.exchange.body_timeout()).with_declared_length();
+            Bounded::new(body, self.exchange.max_response_bytes, self.exchange.body_timeout(), metrics::ANSWER_BYTES)
+                .with_declared_length();
         let mut answer = Response::new(body.boxed());
         *answer.status_mut() = head.status;
         pass_headers(&head.headers, answer.headers_mut());

@@ -13,11 +13,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::listener::{Bounds, ListenError, Listener, ListenerConfig};
+use crate::metrics::BYTES_BUCKETS;
 use crate::serve::serve;
 
 /// Where the admin endpoint listens.
@@ -40,7 +41,7 @@ impl AdminConfig {
     pub async fn bind(&self) -> Result<Listener, ListenError> {
         let bounds = Bounds { max_connections: 64, ..Bounds::default() };
         let config = ListenerConfig { address: self.address, tls: None, allow_plaintext: self.allow_remote, bounds };
-        Listener::bind(&config).await
+        Ok(Listener::bind(&config).await?.named("admin"))
     }
 }
 
@@ -66,11 +67,14 @@ impl Readiness {
 pub fn install_metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     let install = || {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let bytes = Matcher::Suffix("_bytes".to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(bytes, &BYTES_BUCKETS);
+        let recorder = builder.expect("there are buckets").build_recorder();
         let handle = recorder.handle();
-        if metrics::set_global_recorder(recorder).is_err() {
+        if ::metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder is installed already; ours stays empty");
         }
+        crate::metrics::describe();
         handle
     };
     HANDLE.get_or_init(install).clone()

@@ -8,6 +8,8 @@
 //! | [`mod@serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
 //! | [`peer`] | who is at the other end: address and certificate, attached to every request |
 //! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
+//! | [`outgoing`] | connections to other services |
+//! | [`metrics`] | names and labels of what is measured of connections |
 //! | [`admin`] | health, readiness and metrics, on a listener of their own |
 //! | [`logs`] | structured logs |
 //! | [`process`] | command line, configuration file, signals |
@@ -24,6 +26,8 @@ pub mod body;
 pub mod limits;
 pub mod listener;
 pub mod logs;
+pub mod metrics;
+pub mod outgoing;
 pub mod peer;
 pub mod process;
 pub mod secret_file;

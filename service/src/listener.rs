@@ -92,6 +92,8 @@ pub struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) tls: Option<TlsReloader>,
     pub(crate) bounds: Bounds,
+    /// In metrics.
+    pub(crate) name: &'static str,
     address: SocketAddr,
 }
 
@@ -160,7 +162,11 @@ impl Listener {
         socket.bind(config.address).map_err(bind)?;
         let socket = socket.listen(BACKLOG).map_err(bind)?;
         let address = socket.local_addr().map_err(bind)?;
-        Ok(Self { socket, tls, bounds: config.bounds.clone(), address })
+        Ok(Self { socket, tls, bounds: config.bounds.clone(), name: "public", address })
+    }
+
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     /// The address that was bound, with its port.

@@ -21,12 +21,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::listener::{Bounds, Listener};
+use crate::metrics;
 use crate::peer::{Peer, PeerCertificate};
 use crate::tls::TlsReloader;
 
@@ -34,6 +35,9 @@ use crate::tls::TlsReloader;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the TLS files are looked at.
 const TLS_CHECK: Duration = Duration::from_secs(60);
+/// At shutdown, a connection on which nothing is under way waits this long for a request that may be on its way already: HTTP/1.1
+/// cannot say that it will not be answered.
+const LINGER: Duration = Duration::from_millis(500);
 /// Streams that a peer opened and reset at once (HTTP/2 rapid reset) before the connection is closed.
 const MAX_RESET_STREAMS: usize = 32;
 
@@ -57,7 +61,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let Listener { socket, tls, bounds, .. } = listener;
+    let Listener { socket, tls, bounds, name, .. } = listener;
     let bounds = Arc::new(bounds);
     let slots = Arc::new(Semaphore::new(bounds.max_connections));
     let addresses = AddressCounts::default();
@@ -77,15 +81,20 @@ where
             accepted = socket.accept() => accepted,
         };
         let Ok((stream, address)) = accepted else {
+            count(name, "no-descriptors");
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(counted) = addresses.enter(address, bounds.max_connections_per_address) else { continue };
+        let Some(counted) = addresses.enter(address, bounds.max_connections_per_address) else {
+            count(name, "address-limit");
+            continue;
+        };
+        let open = Open::new(name);
         let connection =
-            connection(stream, address, tls.clone(), Arc::clone(&bounds), service.clone(), shutdown.clone());
+            connection(stream, address, tls.clone(), Arc::clone(&bounds), name, service.clone(), shutdown.clone());
         connections.spawn(async move {
             connection.await;
-            drop((slot, counted));
+            drop((slot, counted, open));
         });
     }
     drop(socket);
@@ -108,6 +117,7 @@ async fn connection<S, B>(
     address: SocketAddr,
     tls: Option<TlsReloader>,
     bounds: Arc<Bounds>,
+    listener: &'static str,
     service: S,
     shutdown: CancellationToken,
 ) where
@@ -119,10 +129,14 @@ async fn connection<S, B>(
     // Failing to set the option costs latency, not correctness.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
+        count(listener, "accepted");
         return speak(stream, Peer { address, certificate: None }, &bounds, service, shutdown).await;
     };
     let handshake = TlsAcceptor::from(tls.current()).accept(stream);
-    let Ok(Ok(stream)) = tokio::time::timeout(bounds.tls_handshake_timeout(), handshake).await else { return };
+    let Ok(Ok(stream)) = tokio::time::timeout(bounds.tls_handshake_timeout(), handshake).await else {
+        return count(listener, "tls");
+    };
+    count(listener, "accepted");
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(PeerCertificate::from_der);
     speak(stream, Peer { address, certificate }, &bounds, service, shutdown).await;
 }
@@ -155,6 +169,13 @@ where
         () = shutdown.cancelled() => true,
         () = idle.as_mut() => false,
     };
+    if draining {
+        let linger = LINGER.min(bounds.drain_timeout() / 2);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = activity.begins_within(linger) => {}
+        }
+    }
     connection.as_mut().graceful_shutdown();
     if draining {
         // `serve` cuts it off when the drain's time is over, and counts it.
@@ -196,6 +217,26 @@ async fn watch_files(tls: TlsReloader, shutdown: CancellationToken) {
                 Err(error) => tracing::error!(%error, "new certificates are not usable; the old ones stay"),
             }
         }
+    }
+}
+
+fn count(listener: &'static str, outcome: &'static str) {
+    ::metrics::counter!(metrics::ACCEPTED, "listener" => listener, "outcome" => outcome).increment(1);
+}
+
+/// An open connection, in metrics.
+struct Open(&'static str);
+
+impl Open {
+    fn new(listener: &'static str) -> Self {
+        ::metrics::gauge!(metrics::CONNECTIONS, "listener" => listener).increment(1);
+        Self(listener)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        ::metrics::gauge!(metrics::CONNECTIONS, "listener" => self.0).decrement(1);
     }
 }
 
@@ -249,12 +290,13 @@ pub fn network(address: IpAddr) -> IpAddr {
 #[derive(Clone)]
 struct Activity {
     running: Arc<AtomicUsize>,
+    begun: Arc<Notify>,
     last: Arc<Mutex<Instant>>,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { running: Arc::default(), last: Arc::new(Mutex::new(Instant::now())) }
+        Self { running: Arc::default(), begun: Arc::default(), last: Arc::new(Mutex::new(Instant::now())) }
     }
 }
 
@@ -263,7 +305,17 @@ struct Running(Activity);
 impl Activity {
     fn start(&self) -> Running {
         self.running.fetch_add(1, Ordering::SeqCst);
+        self.begun.notify_waiters();
         Running(self.clone())
+    }
+
+    /// Ends once a request is under way, and after `time` anyway.
+    async fn begins_within(&self, time: Duration) {
+        let mut begun = pin!(self.begun.notified());
+        begun.as_mut().enable();
+        if self.running.load(Ordering::SeqCst) == 0 {
+            let _ = tokio::time::timeout(time, begun).await;
+        }
     }
 
     /// Ends once nothing has been under way for `time`.

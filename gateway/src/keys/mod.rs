@@ -162,6 +162,14 @@ impl KeyRing {
     }
 
     /// The published configuration and the time.
+    /// The identifier of the newest key in use.
+    #[must_use]
+    pub fn newest_id(&self) -> u8 {
+        let ring = self.ring.load();
+        let in_use = ring.live.iter().filter(|key| key.stored.retires_at.is_none());
+        in_use.max_by_key(|key| key.stored.made_at).map_or(0, |key| key.stored.id)
+    }
+
     pub(crate) fn published(&self) -> (Published, Timestamp) {
         (self.ring.load().published.clone(), (self.clock)())
     }

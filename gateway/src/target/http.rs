@@ -8,19 +8,20 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use service::RetryAfter;
+use service::outgoing::{self, Connector, Versions};
 
 use super::{Target, TargetError};
 use crate::config::{ConfigError, HttpTargetConfig};
+use crate::metrics;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks one HTTP server.
 pub struct HttpTarget {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: legacy::Client<Connector, Full<Bytes>>,
     authority: Authority,
     timeout: Duration,
     max_response_bytes: usize,
@@ -39,15 +40,7 @@ impl HttpTarget {
         if url.scheme() != Some(&Scheme::HTTPS) || !matches!(url.path(), "" | "/") {
             return Err(ConfigError::TargetUrl);
         }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config.tls.load()?)
-            .https_only()
-            .enable_http2()
-            .wrap_connector(tcp);
+        let connector = outgoing::connector(&config.tls, Versions::Http2, CONNECT_TIMEOUT)?;
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -134,6 +127,7 @@ impl Circuit {
         } else {
             *state = CircuitState::default();
         }
+        ::metrics::gauge!(metrics::CIRCUIT).set(if state.open_until.is_some() { 1.0 } else { 0.0 });
     }
 }
 

@@ -155,7 +155,8 @@ proptest! {
         let text = format!("{local}@{domain}");
         if let Ok(cpi) = Cpi::from_user_input(&text, None) {
             prop_assert_eq!(Cpi::parse(cpi.as_str()), Ok(cpi.clone()));
-            prop_assert_eq!(Cpi::from_user_input(&text.to_uppercase(), None).map(|c| c.kind()), Ok(CpiKind::Email));
+            // Of ASCII alone: "ß" in capitals is "SS", another name, and not always a valid one.
+            prop_assert_eq!(Cpi::from_user_input(&text.to_ascii_uppercase(), None), Ok(cpi));
         }
     }
 

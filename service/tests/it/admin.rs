@@ -29,6 +29,9 @@ async fn health_readiness_and_metrics() {
     assert_eq!(status, StatusCode::OK);
     assert!(text.contains("service_it_total{outcome=\"seen\"} 3"), "{text}");
 
+    assert!(text.contains("service_connections{listener=\"admin\"}"), "{text}");
+    assert!(text.contains("service_accepted_total{listener=\"admin\",outcome=\"accepted\"}"), "{text}");
+
     assert_eq!(get("/other").await.0, StatusCode::NOT_FOUND);
     let post = Request::builder().method(Method::POST).uri(format!("http://{address}/health"));
     let answer = client.send(post.body(whole("x")).unwrap()).await.unwrap();

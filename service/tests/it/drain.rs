@@ -71,3 +71,26 @@ async fn idle_connections_do_not_hold_the_drain_up() {
     assert_eq!(until_closed(&mut used).await, "");
     assert_eq!(server.drained().await, Drained { finished: 1, cut_off: 0 });
 }
+
+/// HTTP/1.1 has no way to say that a request will not be answered: whoever sent one as the service began to stop gets its answer.
+#[tokio::test]
+async fn requests_on_their_way_are_answered() {
+    let bounds = Bounds { drain_timeout_ms: 3_600_000, ..Bounds::default() };
+    let server = Server::start(&ListenerConfig { bounds, ..ListenerConfig::loopback() }).await;
+    let mut connections = Vec::new();
+    for _ in 0..20 {
+        let mut connection = TcpStream::connect(server.address).await.unwrap();
+        assert!(ask(&mut connection).await.is_some());
+        connections.push(connection);
+    }
+    // Nothing else runs in between.
+    server.shutdown.cancel();
+    for connection in &connections {
+        connection.try_write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    }
+    for connection in &mut connections {
+        let answer = until_closed(connection).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(server.drained().await, Drained { finished: 20, cut_off: 0 });
+}

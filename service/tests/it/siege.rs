@@ -26,7 +26,7 @@ use crate::harness::{Client, Content, eventually, in_time, own_address, whole};
 
 /// Attackers at once, where they come and go.
 const AT_ONCE: usize = 64;
-const PART: usize = 10_000;
+const PART: usize = 1_000;
 /// How often a slow sender sends a byte.
 const DRIP: Duration = Duration::from_millis(250);
 /// Frames of HTTP/2 (RFC 9113 §6).
@@ -107,6 +107,16 @@ impl Binary {
         let metrics = Client::http1(tls).send(request).await.unwrap().into_body();
         let (metrics, logs) = (String::from_utf8(metrics.into()).unwrap(), fs::read_to_string(&self.logs).unwrap());
         assert!(metrics.contains("_requests_total{") && logs.contains("serving"));
+        for name in [
+            "_capsule_bytes_bucket{",
+            "_answer_bytes_bucket{",
+            "service_outgoing_connections ",
+            "service_connections{listener=\"public\"}",
+            "service_accepted_total{listener=\"public\",outcome=\"accepted\"}",
+            "service_accepted_total{listener=\"public\",outcome=\"tls\"}",
+        ] {
+            assert!(metrics.contains(name), "{name}: {metrics}");
+        }
         for text in [metrics, logs] {
             let text = text.to_ascii_lowercase();
             for secret in secrets.iter().chain(&["127.", "x-flood", "x-slow", "hkdf", "hyper"]) {

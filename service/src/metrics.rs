@@ -1,0 +1,35 @@
+//! What every service measures of its connections: a public interface, listed in `docs/operations.md`. Several services in
+//! one process count together.
+
+use metrics::{describe_counter, describe_gauge};
+
+/// Connections that are open, by `listener`: `public`, `admin`.
+pub const CONNECTIONS: &str = "service_connections";
+/// Connections that came in, by `listener` and `outcome`: `accepted`, `address-limit` (closed, for there were too many of its
+/// address), `tls` (no handshake, or not in time), `no-descriptors` (accepting failed, and paused).
+pub const ACCEPTED: &str = "service_accepted_total";
+/// Connections to other services that are open.
+pub const OUTGOING: &str = "service_outgoing_connections";
+
+/// Upper bounds of the buckets of every histogram whose name ends with `_bytes`.
+pub const BYTES_BUCKETS: [f64; 12] = [
+    512.0,
+    1_024.0,
+    2_048.0,
+    4_096.0,
+    8_192.0,
+    16_384.0,
+    32_768.0,
+    65_536.0,
+    131_072.0,
+    262_144.0,
+    524_288.0,
+    1_048_576.0,
+];
+
+/// Registers the help texts.
+pub(crate) fn describe() {
+    describe_gauge!(CONNECTIONS, "Connections that are open");
+    describe_counter!(ACCEPTED, "Connections that came in, by outcome");
+    describe_gauge!(OUTGOING, "Connections to other services that are open");
+}
