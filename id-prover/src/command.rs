@@ -100,10 +100,10 @@ pub fn keys(config: &Config, step: KeyStep, out: &mut impl Write) -> Result<(), 
 }
 
 fn list_keys(folder: &Path, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
-    let keys = Keys::open(folder)?;
+    let keys = Keys::read(folder)?;
     writeln!(out, "current {}", hex::encode(keys.signing().public().as_bytes()))?;
     if let Some(next) = keys.next_signing() {
-        writeln!(out, "next {}", hex::encode(next.public().as_bytes()))?;
+        writeln!(out, "next {}", hex::encode(next.as_bytes()))?;
     }
     for retired in keys.retired_signing(now) {
         writeln!(out, "retired {} until {}", hex::encode(retired.key.public().as_bytes()), retired.until)?;

@@ -9,9 +9,10 @@
 //! | [`courier`] | how a message gets to a CPI: SMTP, SMPP, HTTP, and files or the console for development |
 //! | `limits` | how many messages may be sent |
 //! | `handlers` | the HTTP endpoints; a file's path says its route |
-//! | [`keys`] | the prover's keys |
+//! | [`keys`] | the prover's keys: files of the state folder, or another token for those that sign |
 //! | [`command`] | what the binary does beside serving: the audit trail, the keys |
 //! | [`config`], [`metrics`] | settings; what is measured |
+//! | `fuzzing`, `benching` | doors for fuzz targets and benches, closed unless the feature of that name is on |
 //!
 //! What is recorded comes before what is sent, compared or signed: a crash at any point loses no enrollment and grants no
 //! further try. MSPs come in over mutual TLS and carry what users sign; they can read no code. No log line and no metric holds
@@ -20,6 +21,8 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
+#[cfg(feature = "benching")]
+pub mod benching;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -27,6 +30,8 @@ pub mod courier;
 mod enrollment;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handlers;
 pub mod keys;
 mod limits;
@@ -39,4 +44,4 @@ mod storage;
 pub use clock::{Clock, system_clock};
 pub use config::{Config, ConfigError};
 pub use prover::{EnrollError, Enrolled, OpenError, ProveError, Prover};
-pub use server::{Listeners, Reloads, RunError, run, run_reloading, run_with_clock};
+pub use server::{Listeners, Reloads, RunError, run, run_reloading, run_with_clock, run_with_token};

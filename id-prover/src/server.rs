@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 use crate::clock::{Clock, system_clock};
 use crate::config::Config;
 use crate::handlers;
+use crate::keys::Token;
+use crate::keys::files::SigningFiles;
 use crate::prover::{OpenError, Prover};
 
 /// The bound sockets of an ID Prover.
@@ -67,9 +69,26 @@ pub async fn run_reloading(
     reloads: Reloads,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
+    let token = Arc::new(SigningFiles::new(&config.state_folder));
+    run_with_token(config, listeners, clock, token, reloads, shutdown).await
+}
+
+/// As [`run_reloading`], with the signing keys of `token` in place of the files.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_with_token(
+    config: Config,
+    listeners: Listeners,
+    clock: Clock,
+    token: Arc<dyn Token>,
+    reloads: Reloads,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
     let (readiness, prometheus) = (Readiness::default(), install_metrics());
     crate::metrics::describe();
-    let prover = Prover::open(config, clock).await?;
+    let prover = Prover::open_with_token(config, clock, token).await?;
     let admin = listeners
         .admin
         .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));

@@ -75,7 +75,7 @@ pub struct SmtpConfig {
     /// For each step of the conversation.
     #[serde(default = "default_step_timeout")]
     pub timeout_ms: u64,
-    /// For a whole delivery, waiting for a connection included.
+    /// For a whole delivery, all attempts included.
     #[serde(default = "default_delivery_timeout")]
     pub delivery_timeout_ms: u64,
 }
@@ -214,7 +214,7 @@ impl CourierConfig {
 
     pub(crate) fn timeout(&self) -> Duration {
         match self {
-            Self::Smtp(smtp) => Duration::from_millis(smtp.delivery_timeout_ms),
+            Self::Smtp(smtp) => Duration::from_millis(smtp.delivery_timeout_ms).saturating_add(WAITING),
             Self::Webhook(webhook) => Duration::from_millis(webhook.delivery_timeout_ms).saturating_add(WAITING),
             Self::Smpp(smpp) => Duration::from_millis(smpp.delivery_timeout_ms).saturating_add(WAITING),
             Self::File(_) | Self::Console => DEVELOPMENT_TIMEOUT,

@@ -7,7 +7,10 @@
 //! | `webhook` | SMS, by a signed HTTP request over verified TLS |
 //! | `file` | development: one file a message in a folder |
 //! | `console` | development: standard error |
+//!
+//! What passes is tried again by `attempts`, within the courier's time and the life of the code.
 
+pub(crate) mod attempts;
 pub(crate) mod console;
 pub(crate) mod file;
 pub(crate) mod language;
@@ -43,7 +46,10 @@ pub enum CourierError {
     /// The next hop cannot take it at present, or cannot be reached.
     #[error("the message cannot be handed over at present")]
     Unavailable,
-    /// It took too long.
+    /// The next hop may have taken it over: its answer is missing.
+    #[error("it is not known whether the message was handed over")]
+    InDoubt,
+    /// It took too long; it may have been handed over.
     #[error("handing the message over took too long")]
     TooSlow,
 }
@@ -54,7 +60,16 @@ impl CourierError {
             Self::Unsupported => "unsupported",
             Self::Refused => "refused",
             Self::Unavailable => "unavailable",
+            Self::InDoubt => "in-doubt",
             Self::TooSlow => "too-slow",
+        }
+    }
+
+    /// Whether the message may have been sent all the same, so that it counts.
+    pub(crate) const fn may_have_been_sent(self) -> bool {
+        match self {
+            Self::InDoubt | Self::TooSlow => true,
+            Self::Unsupported | Self::Refused | Self::Unavailable => false,
         }
     }
 }
@@ -71,7 +86,7 @@ pub trait Courier: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`CourierError`]; the message may have been delivered all the same.
+    /// [`CourierError`]; with [`CourierError::InDoubt`] the message may have been delivered all the same.
     fn deliver<'a>(&'a self, to: &'a Cpi, message: &'a Message) -> Delivery<'a>;
 
     /// Says goodbye to the next hop, once nothing more will be delivered.
@@ -125,10 +140,7 @@ impl Couriers {
     pub(crate) async fn deliver(&self, method: Method, to: &Cpi, message: &Message) -> Result<(), CourierError> {
         let start = Instant::now();
         let outcome = match self.line(method) {
-            // A message whose code has expired is of no use.
-            Some(line) => tokio::time::timeout(line.timeout.min(message.lifetime()), line.deliver(to, message))
-                .await
-                .unwrap_or(Err(CourierError::TooSlow)),
+            Some(line) => line.deliver(to, message).await,
             None => Err(CourierError::Unsupported),
         };
         let label = outcome.map_or_else(CourierError::name, |()| "delivered");
@@ -154,7 +166,12 @@ impl Couriers {
 
 impl Line {
     async fn deliver(&self, to: &Cpi, message: &Message) -> Result<(), CourierError> {
-        let _place = self.at_once.acquire().await.map_err(|_| CourierError::Unavailable)?;
-        self.courier.deliver(to, message).await
+        // A message whose code has expired is of no use.
+        let until = Instant::now() + self.timeout.min(message.lifetime());
+        // Whoever waits in vain has sent nothing.
+        let place = tokio::time::timeout_at(until.into(), self.at_once.acquire()).await;
+        let Ok(Ok(_place)) = place else { return Err(CourierError::Unavailable) };
+        let delivered = tokio::time::timeout_at(until.into(), self.courier.deliver(to, message)).await;
+        delivered.unwrap_or(Err(CourierError::TooSlow))
     }
 }

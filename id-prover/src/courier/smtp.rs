@@ -1,8 +1,11 @@
-//! Email over SMTP (RFC 5321), by lettre: TLS verified against configured authorities, connections pooled.
+//! Email over SMTP (RFC 5321), by lettre: TLS verified against configured authorities, connections kept ([`door`]). What passes
+//! is tried again until the deadline; what the server may have taken over is not.
 //!
 //! Plaintext is spoken on loopback alone, and only if the configuration says so. An address with a local part beyond ASCII
 //! needs SMTPUTF8 (RFC 6531) at the next hop. Messages carry `Auto-Submitted: auto-generated` (RFC 3834) and hold the text
 //! twice, plain and as HTML (RFC 2046 §5.1.4); DKIM is the mail host's affair.
+
+mod door;
 
 use std::fs;
 use std::path::Path;
@@ -11,58 +14,50 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
 use protocol::cpi::{Cpi, EmailAddress};
 
+use super::attempts::Attempts;
 use super::language::Language;
 use super::message::stays_in_its_line;
-use super::{Courier, CourierError, Delivery, Message};
+use super::{Closing, Courier, CourierError, Delivery, Message};
 use crate::config::{ConfigError, SmtpConfig, SmtpSecurity};
+use door::{Address, Door, Protection};
 
-/// Connections that lie idle longer are closed.
-const IDLE: Duration = Duration::from_secs(60);
 const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Sends email.
 pub(crate) struct SmtpCourier {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    door: Door,
     from: Mailbox,
+    delivery: Duration,
 }
 
 impl SmtpCourier {
-    /// Sets the courier up; within a runtime, since the pool tidies itself in the background.
+    /// Sets the courier up.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting.
     pub(crate) fn new(config: &SmtpConfig) -> Result<Self, ConfigError> {
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
-            .port(config.port())
-            .timeout(Some(Duration::from_millis(config.timeout_ms)))
-            .pool_config(PoolConfig::new().max_size(config.connections).idle_timeout(IDLE))
-            .tls(tls(config)?);
-        let builder = match credentials(config)? {
-            Some(credentials) => builder.credentials(credentials),
-            None => builder,
-        };
-        Ok(Self { transport: builder.build(), from: sender(config)? })
+        let door = Door::new(Address {
+            host: config.host.clone(),
+            port: config.port(),
+            protection: protection(config)?,
+            credentials: credentials(config)?,
+            step: Duration::from_millis(config.timeout_ms),
+        });
+        Ok(Self { door, from: sender(config)?, delivery: Duration::from_millis(config.delivery_timeout_ms) })
     }
 
     async fn send(&self, to: &EmailAddress, message: &Message) -> Result<(), CourierError> {
+        let mut attempts = Attempts::within(self.delivery.min(message.lifetime()));
         let (envelope, email) = compose(&self.from, to, message).ok_or(CourierError::Unsupported)?;
-        self.transport.send_raw(&envelope, &email).await.map(|_| ()).map_err(|error| {
-            let why = if error.is_timeout() {
-                CourierError::TooSlow
-            } else if error.is_permanent() {
-                CourierError::Refused
-            } else if error.is_client() {
-                CourierError::Unsupported
-            } else {
-                CourierError::Unavailable
-            };
-            // The error's own text may hold the server's words, and those the address.
-            tracing::warn!(status = error.status().map(u16::from), tls = error.is_tls(), %why, "an email was not handed over");
-            why
-        })
+        while let Err(failure) = self.door.hand_over(&envelope, &email, attempts.deadline()).await {
+            attempts.failed(failure).await?;
+        }
+        Ok(())
     }
 }
 
@@ -75,16 +70,20 @@ impl Courier for SmtpCourier {
             }
         })
     }
+
+    fn close(&self) -> Closing<'_> {
+        Box::pin(self.door.close())
+    }
 }
 
 /// Checks the settings, and reads the files that they name.
 pub(crate) fn check(config: &SmtpConfig) -> Result<(), ConfigError> {
-    tls(config)?;
+    protection(config)?;
     credentials(config)?;
     sender(config).map(|_| ())
 }
 
-fn tls(config: &SmtpConfig) -> Result<Tls, ConfigError> {
+fn protection(config: &SmtpConfig) -> Result<Protection, ConfigError> {
     let parameters = || {
         let builder = TlsParameters::builder(config.host.clone());
         let builder = match &config.ca_file {
@@ -94,9 +93,9 @@ fn tls(config: &SmtpConfig) -> Result<Tls, ConfigError> {
         builder.build_rustls().map_err(|_| ConfigError::Smtp("the authorities cannot be used"))
     };
     match config.security {
-        SmtpSecurity::Starttls => parameters().map(Tls::Required),
-        SmtpSecurity::Implicit => parameters().map(Tls::Wrapper),
-        SmtpSecurity::Plaintext if is_loopback(&config.host) && config.allow_plaintext => Ok(Tls::None),
+        SmtpSecurity::Starttls => parameters().map(Protection::Starttls),
+        SmtpSecurity::Implicit => parameters().map(Protection::Implicit),
+        SmtpSecurity::Plaintext if is_loopback(&config.host) && config.allow_plaintext => Ok(Protection::None),
         SmtpSecurity::Plaintext => {
             Err(ConfigError::Smtp("plaintext is spoken to a loopback address alone, and with allow_plaintext = true"))
         }
@@ -184,7 +183,7 @@ fn compose(from: &Mailbox, to: &EmailAddress, message: &Message) -> Option<(Enve
     }
     // The address is a dot-atom and a domain already; lettre's own check refuses the combining marks of Indic scripts, also
     // where it reads the envelope out of the header.
-    let to = Address::new_dangerous(to.local_part(), to.domain());
+    let to = lettre::Address::new_dangerous(to.local_part(), to.domain());
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).ok()?;
     let random: [u8; 16] = rand::random();
     let email = lettre::Message::builder()

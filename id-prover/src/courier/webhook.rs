@@ -28,6 +28,7 @@ use sha2::Sha256;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::attempts::{Attempts, Failure};
 use super::{Courier, CourierError, Delivery, Message};
 use crate::config::{ConfigError, WebhookConfig};
 
@@ -35,8 +36,6 @@ use crate::config::{ConfigError, WebhookConfig};
 const MIN_SECRET_BYTES: usize = 32;
 /// An answer's body is read this far, so that the connection can be used again.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Hands messages to an HTTP gateway.
@@ -46,18 +45,6 @@ pub(crate) struct WebhookCourier {
     secret: Zeroizing<Vec<u8>>,
     attempt: Duration,
     delivery: Duration,
-}
-
-/// What an attempt came to.
-enum Attempt {
-    Taken,
-    Refused,
-    /// It may be made again, after this time at the earliest.
-    Failed {
-        after: Duration,
-        /// Whether the message may have been taken over all the same.
-        uncertain: bool,
-    },
 }
 
 impl WebhookCourier {
@@ -83,7 +70,7 @@ impl WebhookCourier {
     }
 
     async fn send(&self, to: &PhoneNumber, message: &Message) -> Result<(), CourierError> {
-        let deadline = Instant::now() + self.delivery.min(message.lifetime());
+        let mut attempts = Attempts::within(self.delivery.min(message.lifetime()));
         let body = json!({
             "id": message.id().to_string(),
             "to": to.as_e164(),
@@ -93,42 +80,33 @@ impl WebhookCourier {
         });
         let body = Bytes::from(body.to_string());
         let key = hex::encode(rand::random::<[u8; 16]>());
-        let (mut pause, mut in_doubt) = (FIRST_PAUSE, false);
-        loop {
-            let until = deadline.min(Instant::now() + self.attempt);
-            let made = tokio::time::timeout_at(until, self.attempt(&key, body.clone())).await;
-            match made.unwrap_or(Attempt::Failed { after: Duration::ZERO, uncertain: true }) {
-                Attempt::Taken => return Ok(()),
-                Attempt::Refused if in_doubt => return Err(CourierError::TooSlow),
-                Attempt::Refused => return Err(CourierError::Refused),
-                Attempt::Failed { after, uncertain } => {
-                    in_doubt |= uncertain;
-                    let next = Instant::now() + pause.max(after);
-                    if next >= deadline {
-                        return Err(if in_doubt { CourierError::TooSlow } else { CourierError::Unavailable });
-                    }
-                    tokio::time::sleep_until(next).await;
-                    pause = (2 * pause).min(LONGEST_PAUSE);
-                }
-            }
+        while let Err(failure) = self.attempt(&key, body.clone(), attempts.deadline()).await {
+            attempts.failed(failure).await?;
         }
+        Ok(())
     }
 
-    async fn attempt(&self, key: &str, body: Bytes) -> Attempt {
+    async fn attempt(&self, key: &str, body: Bytes, deadline: Instant) -> Result<(), Failure> {
+        let until = deadline.min(Instant::now() + self.attempt);
+        // What may have been taken over is offered again under the same key, by which the gateway knows it.
+        tokio::time::timeout_at(until, self.post(key, body)).await.unwrap_or(Err(Failure::Repeatable))
+    }
+
+    async fn post(&self, key: &str, body: Bytes) -> Result<(), Failure> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let signature = format!("t={seconds},v1={}", signature(&self.secret, seconds, key, &body));
         let request = Request::post(&self.uri)
             .header(header::CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", key)
             .header("Webhook-Signature", signature)
-            .body(Full::new(body));
-        let Ok(request) = request else { return Attempt::Refused };
+            .body(Full::new(body))
+            .map_err(|_| Failure::Final(CourierError::Unsupported))?;
         match self.client.request(request).await {
             Ok(response) => judge(response).await,
             Err(error) => {
-                let uncertain = !error.is_connect();
-                tracing::warn!(uncertain, "an SMS gateway cannot be reached");
-                Attempt::Failed { after: Duration::ZERO, uncertain }
+                let reached = !error.is_connect();
+                tracing::warn!(reached, "an SMS gateway did not answer");
+                Err(if reached { Failure::Repeatable } else { Failure::Passing { after: Duration::ZERO } })
             }
         }
     }
@@ -158,22 +136,28 @@ fn signature(secret: &[u8], seconds: u64, key: &str, body: &[u8]) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-async fn judge(response: Response<hyper::body::Incoming>) -> Attempt {
+async fn judge(response: Response<hyper::body::Incoming>) -> Result<(), Failure> {
     let (head, body) = response.into_parts();
     // What it says is of no interest; read, it leaves the connection usable.
     let _ = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
     let status = head.status;
     if status.is_success() {
-        return Attempt::Taken;
+        return Ok(());
     }
     tracing::warn!(status = status.as_u16(), "an SMS gateway did not take a message over");
     let again = status.is_server_error()
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
     if !again {
-        return Attempt::Refused;
+        return Err(Failure::Final(CourierError::Refused));
     }
     let after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    Attempt::Failed { after: Duration::from_secs(after.unwrap_or(0)), uncertain: false }
+    Err(Failure::Passing { after: Duration::from_secs(after.unwrap_or(0)) })
+}
+
+/// Whether an answer takes the message over.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn takes_over(response: Response<hyper::body::Incoming>) -> bool {
+    judge(response).await.is_ok()
 }
 
 fn uri(config: &WebhookConfig) -> Result<Uri, ConfigError> {

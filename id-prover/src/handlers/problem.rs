@@ -76,7 +76,7 @@ impl From<ProveError> for Problem {
 
 const fn trouble_type(trouble: Trouble) -> ProblemType {
     match trouble {
-        Trouble::Busy => ProblemType::Unavailable,
+        Trouble::Busy | Trouble::NoSignature => ProblemType::Unavailable,
         Trouble::Full => ProblemType::StorageFull,
         Trouble::Failed => ProblemType::Internal,
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, header};
-use protocol::SigningKey;
+use protocol::PublicKey;
 use protocol::credential::Method;
 use protocol::enrollment::HpkeSecretKey;
 use serde_json::json;
@@ -20,14 +20,11 @@ use crate::prover::Prover;
 pub(super) async fn handle(State(prover): State<Arc<Prover>>) -> Response {
     let (config, keys, policy, now) = (prover.config(), prover.keys(), prover.policy(), prover.now());
     let limits = &policy.limits;
-    let signing = |key: &SigningKey, state: &str| {
-        let key = key.public();
-        json!({ "key": hex::encode(key.as_bytes()), "thumbprint": key.thumbprint().to_string(), "state": state })
-    };
-    let mut signing_keys = vec![signing(keys.signing(), "current")];
-    signing_keys.extend(keys.next_signing().map(|key| signing(key, "next")));
+    let signing = |key: PublicKey, state: &str| json!({ "key": hex::encode(key.as_bytes()), "thumbprint": key.thumbprint().to_string(), "state": state });
+    let mut signing_keys = vec![signing(keys.signing().public(), "current")];
+    signing_keys.extend(keys.next_signing().map(|key| signing(*key, "next")));
     signing_keys.extend(keys.retired_signing(now).map(|retired| {
-        let mut key = signing(&retired.key, "retired");
+        let mut key = signing(retired.key.public(), "retired");
         key["until"] = retired.until.seconds().into();
         key
     }));

@@ -7,7 +7,7 @@
 //! key is announced in each challenge, and is changed at once by [`renew_hpke`]; the former opens proofs of earlier
 //! challenges while their codes hold.
 //!
-//! Each step leaves a usable folder, wherever it is cut short.
+//! Each step leaves a usable folder, wherever it is cut short. A [`Token`](super::Token) of another kind has its own ways.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use std::time::Duration;
 use protocol::{CLOCK_SKEW, PublicKey, SigningKey, Timestamp};
 use service::secret_file::{self, SecretFileError};
 
-use super::{HPKE, Keys, SIGNING, key_file, next_file, read_if_there, retired_file, retired_files};
+use super::Keys;
+use super::files::{HPKE, SIGNING, key_file, next_file, read_if_there, retired_file, retired_files};
 
 /// The longest that a code may hold.
 const LONGEST_CODE: Duration = Duration::from_secs(3600);
@@ -37,7 +38,7 @@ pub enum RotationError {
 ///
 /// [`RotationError::File`].
 pub fn prepare(state_folder: &Path) -> Result<PublicKey, RotationError> {
-    Keys::open(state_folder)?;
+    Keys::read(state_folder)?;
     let seed = secret_file::read_or_create(&next_file(state_folder), rand::random)?;
     Ok(SigningKey::from_seed(&seed).public())
 }
@@ -87,7 +88,7 @@ pub fn forget(state_folder: &Path, now: Timestamp) -> Result<usize, RotationErro
 /// Keeps a copy of the present key as a retired one. The present one stays until another is put in its place, so that there
 /// always is one.
 fn retire(folder: &Path, name: &str, until: Timestamp) -> Result<(), SecretFileError> {
-    Keys::open(folder)?;
+    Keys::read(folder)?;
     let present = key_file(folder, name);
     let content = secret_file::read(&present)?.unwrap_or_default();
     secret_file::write(&retired_file(folder, name, until), &content)

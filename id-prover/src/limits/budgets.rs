@@ -27,7 +27,7 @@ const SHARDS: usize = 64;
 
 /// A key of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key(pub(super) u64);
+pub(crate) struct Key(pub(super) u64);
 
 /// The state of a budget as it is stored: 16 bytes, two numbers, big-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct Counter {
 }
 
 /// A budget of the same rate for each key.
-pub(super) struct Budgets {
+pub(crate) struct Budgets {
     quoted: RwLock<Quoted>,
     state: Shared,
     clock: Clock,
@@ -78,7 +78,7 @@ impl Counter {
 }
 
 impl Budgets {
-    pub(super) fn new(rate: Rate, max_keys: usize, clock: Clock, secret: Secret) -> Self {
+    pub(crate) fn new(rate: Rate, max_keys: usize, clock: Clock, secret: Secret) -> Self {
         let state = Shared::new(max_keys);
         Self { quoted: RwLock::new(Quoted::new(rate, &state, &clock)), state, clock, secret }
     }
@@ -88,7 +88,7 @@ impl Budgets {
     /// # Errors
     ///
     /// [`RetryAfter`], in whole seconds, rounded up; nothing is taken then.
-    pub(super) fn take(&self, name: &[u8]) -> Result<Key, RetryAfter> {
+    pub(crate) fn take(&self, name: &[u8]) -> Result<Key, RetryAfter> {
         let key = self.key(name);
         self.quoted().limiter.check_key(&key).map(|()| Key(key)).map_err(|not_until| {
             let wait = not_until.wait_time_from(since_1970(&self.clock));
@@ -135,8 +135,8 @@ impl Budgets {
     }
 
     /// How many budgets are remembered.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    #[cfg(any(test, feature = "benching"))]
+    pub(crate) fn len(&self) -> usize {
         self.state.0.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 

@@ -25,7 +25,9 @@ use crate::Clock;
 use crate::config::LimitsConfig;
 use crate::metrics;
 use crate::storage::change::{Family, Op};
-use budgets::{Budgets, Counter, Key};
+use budgets::{Counter, Key};
+
+pub(crate) use budgets::Budgets;
 
 const HOUR: u32 = 3600;
 const DAY: u32 = 24 * HOUR;

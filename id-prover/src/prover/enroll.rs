@@ -71,6 +71,13 @@ pub enum EnrollError {
     Trouble(#[from] Trouble),
 }
 
+impl EnrollError {
+    /// Whether a message may have been sent all the same.
+    fn may_have_been_sent(&self) -> bool {
+        matches!(self, Self::NotDelivered(error) if error.may_have_been_sent())
+    }
+}
+
 /// A request whose signature and rules hold.
 struct Admitted {
     request: Signed<EnrollmentRequest>,
@@ -177,7 +184,7 @@ impl Shared {
         self.send(requested, Letter { code, language }, taken, change, now).await
     }
 
-    /// Records, sends, records, and returns the signed challenge.
+    /// Records, signs, sends, records, and returns the signed challenge.
     async fn send(
         &self,
         requested: Requested,
@@ -191,19 +198,24 @@ impl Shared {
             self.limits.give_back(taken);
             return Err(Trouble::from(error).into());
         }
-        if let Err(error) = self.deliver(&requested.facts, letter, now).await {
-            // After a time-out it may have been sent all the same.
-            if error != CourierError::TooSlow {
-                self.limits.give_back(taken);
-            }
-            let change = Change::drop(&requested.facts, self.now()).counting(&self.limits, counters);
-            self.writer.write(change).await.map_err(Trouble::from)?;
-            return Err(error.into());
-        }
+        // Signed before it is sent: without a signature, nobody would be given the challenge that the code is for.
         let keys = self.keys();
-        let hpke_key = keys.hpke().public();
-        let challenge = requested.challenge(&self.config.name, hpke_key, self.config.codes.length);
-        let challenge = Signed::sign(challenge, keys.signing()).bytes().to_vec();
+        let challenge = requested.challenge(&self.config.name, keys.hpke().public(), self.config.codes.length);
+        let sent = match self.sign(challenge, keys.signing()).await {
+            Ok(challenge) => self.deliver(&requested.facts, letter, now).await.map(|()| challenge).map_err(Into::into),
+            Err(trouble) => Err(EnrollError::from(trouble)),
+        };
+        let challenge = match sent {
+            Ok(challenge) => challenge,
+            Err(error) => {
+                if !error.may_have_been_sent() {
+                    self.limits.give_back(taken);
+                }
+                let change = Change::drop(&requested.facts, self.now()).counting(&self.limits, counters);
+                self.writer.write(change).await.map_err(Trouble::from)?;
+                return Err(error);
+            }
+        };
         let challenged = Stored::Challenged(requested.delivered(challenge.clone(), self.config.codes.tries));
         let change = Change::next(&challenged, Event::Delivered, self.now());
         self.writer.write(change).await.map_err(Trouble::from)?;

@@ -6,17 +6,17 @@ mod sweep;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use protocol::Timestamp;
 use protocol::cpi::{Cpi, CpiKind};
 use protocol::credential::Method;
 use protocol::enrollment::EnrollmentId;
-use service::secret_file::SecretFileError;
+use protocol::{Document, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LimitsConfig, MspsConfig};
 use crate::courier::Couriers;
 use crate::enrollment::RequestKey;
-use crate::keys::Keys;
+use crate::keys::files::SigningFiles;
+use crate::keys::{Keys, Signer, Token, TokenError, token};
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::storage::writer::{WriteError, Writer};
@@ -28,9 +28,9 @@ pub use prove::ProveError;
 /// Why a prover cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A key file.
+    /// A key file, or the token of the signing keys.
     #[error(transparent)]
-    Key(#[from] SecretFileError),
+    Key(#[from] TokenError),
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -42,12 +42,15 @@ pub enum OpenError {
     Folder(std::io::Error),
 }
 
-/// The database cannot do what it was asked.
+/// The database or the token cannot do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Too much to do, or shutting down: try again.
     #[error("the prover has too much to do")]
     Busy,
+    /// The signing key cannot be used at present: try again.
+    #[error("the signing key cannot be used at present")]
+    NoSignature,
     /// The disk is full.
     #[error("the prover cannot keep more")]
     Full,
@@ -83,6 +86,7 @@ struct Shared {
     // Dropped first: the writer finishes what waits before the database closes.
     writer: Writer,
     storage: Arc<Storage>,
+    token: Arc<dyn Token>,
     keys: RwLock<Arc<Keys>>,
     couriers: Couriers,
     limits: Arc<Limits>,
@@ -102,17 +106,32 @@ impl Prover {
     ///
     /// [`OpenError`] names the file or setting.
     pub async fn open(config: Config, clock: Clock) -> Result<Self, OpenError> {
+        let files = SigningFiles::new(&config.state_folder);
+        Self::open_with_token(config, clock, Arc::new(files)).await
+    }
+
+    /// As [`Self::open`], with the signing keys of `token`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn open_with_token(config: Config, clock: Clock, token: Arc<dyn Token>) -> Result<Self, OpenError> {
         config.check_settings()?;
         let couriers = Couriers::open(&config.courier)?;
-        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(config, couriers, clock));
+        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(config, couriers, clock, token));
         opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
-    fn open_blocking(config: Config, couriers: Couriers, clock: Clock) -> Result<Self, OpenError> {
+    fn open_blocking(
+        config: Config,
+        couriers: Couriers,
+        clock: Clock,
+        token: Arc<dyn Token>,
+    ) -> Result<Self, OpenError> {
         use std::os::unix::fs::DirBuilderExt as _;
         let folder = &config.state_folder;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(OpenError::Folder)?;
-        let keys = Keys::open(folder)?;
+        let keys = Keys::open(folder, &*token)?;
         let storage = Arc::new(Storage::open(&folder.join("database"), config.cache_bytes)?);
         let writer = Writer::start(Arc::clone(&storage))?;
         let limits = Arc::new(Limits::new(&config.limits, &clock, keys.limit_secret()));
@@ -122,6 +141,7 @@ impl Prover {
         let shared = Shared {
             writer,
             storage,
+            token,
             keys: RwLock::new(Arc::new(keys)),
             couriers,
             limits,
@@ -161,7 +181,8 @@ impl Prover {
     pub async fn reload(&self, config: Config) -> Result<(), OpenError> {
         config.check_settings()?;
         let folder = self.shared.config.state_folder.clone();
-        let opening = tokio::task::spawn_blocking(move || Keys::open(&folder));
+        let token = Arc::clone(&self.shared.token);
+        let opening = tokio::task::spawn_blocking(move || Keys::open(&folder, &*token));
         let keys = opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         self.shared.limits.set_rates(&config.limits);
         let policy = Policy { msps: config.msps, limits: config.limits };
@@ -170,9 +191,10 @@ impl Prover {
         Ok(())
     }
 
-    /// Says goodbye to the couriers' next hops.
+    /// Says goodbye to the couriers' next hops, and closes the token.
     pub(crate) async fn close(&self) {
         self.shared.couriers.close().await;
+        self.shared.token.close();
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -225,6 +247,20 @@ impl Shared {
             CpiKind::Email => Method::EmailOtp,
         };
         self.offers(method).then_some(method)
+    }
+
+    /// Signs off the threads that serve connections, since a token may block.
+    async fn sign<D>(&self, document: D, key: &Arc<dyn Signer>) -> Result<Vec<u8>, Trouble>
+    where
+        D: Document + Send + 'static,
+    {
+        let key = Arc::clone(key);
+        let signing = tokio::task::spawn_blocking(move || token::sign(&document, &*key));
+        let signed = signing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        signed.map(|signed| signed.bytes().to_vec()).map_err(|error| {
+            tracing::error!(%error, "the signing key cannot be used");
+            Trouble::NoSignature
+        })
     }
 
     /// Reads the database off the threads that serve connections.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use protocol::Signed;
 use protocol::enrollment::{EnrollmentId, Proof, ProofError};
 use service::RetryAfter;
 use sha2::{Digest as _, Sha256};
@@ -148,7 +147,7 @@ impl Shared {
             tracing::error!("the key under which a credential was to be signed is gone");
             return Err(Trouble::Failed.into());
         };
-        let credential = Signed::sign(proven.credential(&self.config.name), key).bytes().to_vec();
+        let credential = self.sign(proven.credential(&self.config.name), key).await?;
         let issued = proven.issued(credential.clone());
         if let Err(error) = self.writer.write(Change::issue(&issued, &terms)).await {
             tracing::warn!(%error, "a credential was signed, but its copy is not kept");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use protocol::Thumbprint;
 use protocol::credential::DEFAULT_LIFETIME;
 use protocol::enrollment::{Code, Proof};
-use protocol::{Signed, Thumbprint};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
@@ -104,7 +104,7 @@ async fn what_was_proven_is_signed_as_it_was_recorded() {
     let right = code("12345678");
     let keys = scene.prover.keys();
     let proven = scene.proven(&right, keys.signing().public().thumbprint());
-    let expected = Signed::sign(proven.credential(PROVER), keys.signing());
+    let expected = token::sign(&proven.credential(PROVER), &**keys.signing()).unwrap();
     scene.write(Change::next(&Stored::Proven(proven.clone()), Event::Proven(proven.terms), NOW)).await;
     scene.clock.advance(Duration::from_secs(3000));
     let wrong = scene.prove(&scene.proof(&code("12345679"))).await;

@@ -129,32 +129,94 @@ async fn a_server_without_starttls_gets_no_mail() {
 }
 
 #[tokio::test]
-async fn a_request_can_be_sent_again_once_the_mail_server_is_back() {
+async fn a_mail_server_that_comes_back_in_time_gets_the_mail() {
     let (place, authority) = (Place::new(), Authority::new());
     let certified = authority.server("127.0.0.1");
     let down = smtp_server(&place, &certified, "tls");
     let (maildir, port) = (place.path("maildir"), down.port);
     let server = prover(&place, port, &authority, "").await;
     drop(down);
-    let request = request(&place, EMAIL);
-    let msp = server.msp(&place);
-    assert_eq!(problem_type(msp.request(request.bytes()).await), ProblemType::DeliveryFailed);
+    let (msp, request) = (server.msp(&place), request(&place, EMAIL));
+    let waiting = tokio::spawn(async move { msp.request(request.bytes()).await.map(drop) });
     let (certificate, key) = certified.write(place.folder.path(), "smtp");
     let files = [certificate.to_str().unwrap(), key.to_str().unwrap()];
     let up = SmtpServer::start_on(port, &maildir, &["--tlscert", files[0], "--tlskey", files[1]]).unwrap();
-    assert!(msp.request(request.bytes()).await.is_ok());
+    assert!(waiting.await.unwrap().is_ok());
     assert_eq!(up.mails().len(), 1);
     server.stop().await;
 }
 
+/// What an SMTP server in this mood makes of a mail, its sender's budget being one mail: the first answer, the answer to the
+/// same request again, how often a mail was offered each time, and how many it has in the end.
+struct Outcome {
+    answers: [Result<(), ProblemType>; 2],
+    offers: [usize; 2],
+    mails: usize,
+}
+
+async fn outcome(mood: &str, settings: &str) -> Outcome {
+    let (place, authority) = (Place::new(), Authority::new());
+    let smtp = smtp_server(&place, &authority.server("127.0.0.1"), "tls");
+    let server = prover(&place, smtp.port, &authority, &format!("{settings}\n[limits]\nper_cpi_hour = 1")).await;
+    let (msp, request) = (server.msp(&place), request(&place, &format!("mailto:{mood}@b.example")));
+    let (mut answers, mut offers) = ([Ok(()); 2], [0; 2]);
+    for (answer, offers) in answers.iter_mut().zip(&mut offers) {
+        let before = smtp.offers();
+        *answer = msp.request(request.bytes()).await.map(drop).map_err(|error| problem_type(Err::<(), _>(error)));
+        *offers = smtp.offers() - before;
+    }
+    server.stop().await;
+    Outcome { answers, offers, mails: smtp.mails().len() }
+}
+
 #[tokio::test]
-async fn a_mail_that_may_have_been_sent_counts() {
+async fn what_passes_is_tried_again_and_one_mail_comes() {
+    // Greylisted twice; no space once; cut off once; once without an answer.
+    for (mood, offers, settings) in [("grey", 3, ""), ("full", 2, ""), ("cut", 2, ""), ("mute", 2, "timeout_ms = 2000")]
+    {
+        let outcome = outcome(mood, settings).await;
+        // The same request again is known, and nothing is sent.
+        assert_eq!(outcome.answers, [Ok(()); 2], "{mood}");
+        assert_eq!((outcome.offers, outcome.mails), ([offers, 0], 1), "{mood}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_is_told_at_once_and_takes_nothing_from_the_budget() {
+    for mood in ["nobody", "spam"] {
+        let outcome = outcome(mood, "").await;
+        // The second would be over the limit otherwise.
+        assert_eq!(outcome.answers, [Err(ProblemType::DeliveryFailed); 2], "{mood}");
+        assert_eq!((outcome.offers, outcome.mails), ([1, 1], 0), "{mood}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_may_have_been_taken_over_is_not_sent_again_and_counts() {
+    for mood in ["gone", "dumb"] {
+        let outcome = outcome(mood, "timeout_ms = 2000").await;
+        assert_eq!(outcome.answers, [Err(ProblemType::DeliveryFailed), Err(ProblemType::RateLimited)], "{mood}");
+        assert_eq!((outcome.offers, outcome.mails), ([1, 0], 1), "{mood}");
+    }
+}
+
+#[tokio::test]
+async fn trying_ends_at_the_deadline_and_what_was_not_sent_does_not_count() {
+    // Two pauses do not fit.
+    let outcome = outcome("grey", "delivery_timeout_ms = 250").await;
+    assert_eq!(outcome.answers[0], Err(ProblemType::DeliveryFailed));
+    assert_ne!(outcome.answers[1], Err(ProblemType::RateLimited));
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_takes_nothing_from_the_budget() {
     let place = Place::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = "delivery_timeout_ms = 100\n[limits]\nper_cpi_hour = 1";
     let server = prover(&place, silent.local_addr().unwrap().port(), &Authority::new(), settings).await;
     let (msp, request) = (server.msp(&place), request(&place, EMAIL));
-    assert_eq!(problem_type(msp.request(request.bytes()).await), ProblemType::DeliveryFailed);
-    assert_eq!(problem_type(msp.request(request.bytes()).await), ProblemType::RateLimited);
+    for _ in 0..2 {
+        assert_eq!(problem_type(msp.request(request.bytes()).await), ProblemType::DeliveryFailed);
+    }
     server.stop().await;
 }

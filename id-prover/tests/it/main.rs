@@ -20,5 +20,6 @@ mod smpp;
 mod smsc;
 mod smtp_server;
 mod storm;
+mod token;
 mod user;
 mod webhook;

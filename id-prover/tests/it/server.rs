@@ -8,10 +8,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use client::http::{Bounds, HttpClient, TlsIdentity};
 use client::msp::ProverConnection;
-use id_prover::{Clock, Config, RunError, run_reloading};
-use protocol::Timestamp;
+use id_prover::keys::Token;
+use id_prover::keys::files::SigningFiles;
+use id_prover::{Clock, Config, RunError, run_with_token};
 use protocol::credential::{DEFAULT_LIFETIME, Method};
 use protocol::trust::{TrustAnchor, TrustAnchors};
+use protocol::{PublicKey, Timestamp};
 use service::CancellationToken;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -114,9 +116,14 @@ impl Place {
 
     /// What a client believes who trusts this place's prover.
     pub(crate) fn trust(&self) -> TrustAnchors {
+        self.trust_in(id_prover::keys::public_signing_key(&self.path("state")).unwrap())
+    }
+
+    /// As [`Self::trust`], with this key.
+    pub(crate) fn trust_in(&self, key: PublicKey) -> TrustAnchors {
         TrustAnchors::new(vec![TrustAnchor {
             prover: PROVER.to_owned(),
-            keys: vec![id_prover::keys::public_signing_key(&self.path("state")).unwrap()],
+            keys: vec![key],
             methods: vec![Method::SmsOtp, Method::EmailOtp],
             max_credential_lifetime: DEFAULT_LIFETIME,
         }])
@@ -156,13 +163,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(place: &Place, config: Config) -> Self {
+        let token = SigningFiles::new(&config.state_folder);
+        Self::start_with_token(place, config, Arc::new(token)).await
+    }
+
+    /// Starts with the signing keys of this token.
+    pub(crate) async fn start_with_token(place: &Place, config: Config, token: Arc<dyn Token>) -> Self {
         config.check().unwrap();
         let listeners = config.bind().await.unwrap();
         let address = listeners.public.local_addr();
         let admin = listeners.admin.as_ref().map(|listener| listener.local_addr());
         let shutdown = CancellationToken::new();
         let (reloads, receiver) = mpsc::channel(1);
-        let running = tokio::spawn(run_reloading(config, listeners, place.clock(), receiver, shutdown.clone()));
+        let running = tokio::spawn(run_with_token(config, listeners, place.clock(), token, receiver, shutdown.clone()));
         Self { address, admin, reloads, shutdown, running }
     }
 
@@ -191,6 +204,11 @@ impl Server {
         self.reloads.send(config.clone()).await.unwrap();
         self.reloads.send(config).await.unwrap();
         drop(self.reloads.reserve().await.unwrap());
+    }
+
+    /// How it ends by itself.
+    pub(crate) async fn ended(self) -> Result<(), RunError> {
+        self.running.await.unwrap()
     }
 
     /// Ends it, once what is under way is finished.

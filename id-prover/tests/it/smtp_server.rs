@@ -1,4 +1,4 @@
-//! A real SMTP server: aiosmtpd, which keeps what it takes in a Maildir.
+//! A real SMTP server: aiosmtpd, which keeps what it takes in a Maildir. `tests/smtpd/moody.py` gives it its moods.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 const PROGRAM: &str = "/usr/bin/aiosmtpd";
+const MOODS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtpd");
 /// Another process may take a free port before the server does.
 const ATTEMPTS: usize = 5;
 
@@ -32,7 +33,9 @@ impl SmtpServer {
     /// As [`Self::start`], on this port; none if it is taken.
     pub(crate) fn start_on(port: u16, maildir: &Path, arguments: &[&str]) -> Option<Self> {
         let mut process = Command::new(PROGRAM)
-            .args(["-n", "-d", "-u", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Mailbox"])
+            .env("PYTHONPATH", MOODS)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .args(["-n", "-d", "-u", "-l", &format!("127.0.0.1:{port}"), "-c", "moody.Moody"])
             .args(arguments)
             .arg("--")
             .arg(maildir)
@@ -53,6 +56,11 @@ impl SmtpServer {
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let Ok(new) = std::fs::read_dir(self.maildir.join("new")) else { return Vec::new() };
         new.map(|entry| Mail::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap())).collect()
+    }
+
+    /// How often a mail has been offered to it.
+    pub(crate) fn offers(&self) -> usize {
+        std::fs::read_to_string(self.maildir.with_extension("log")).map_or(0, |log| log.lines().count())
     }
 }
 

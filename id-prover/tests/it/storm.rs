@@ -1,11 +1,13 @@
-//! Ten thousand enrollments through a storm: the prover is killed over and over, answers are lost, users forget what they began.
-//! In the end each user has exactly one credential, and the audit trail holds.
+//! Enrollments through a storm: the prover is killed over and over, the MSP goes down in the middle of questions and comes back
+//! without its connections, questions and answers are lost, users forget what they began. In the end each user has exactly one
+//! credential, and the audit trail holds. `STORM_USERS=10000` in front of the command for more users than the ordinary 2,000.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use client::enrollment::Challenged;
@@ -23,10 +25,16 @@ use crate::binary::{Running, audit_counts, write_config};
 use crate::server::Place;
 use crate::user::{another, request_now};
 
-const USERS: usize = 10_000;
+const USERS: usize = 2_000;
 const AT_ONCE: usize = 250;
 /// The prover is killed after as many have finished, again and again.
 const KILL_EVERY: usize = 400;
+/// An MSP goes down up to so many milliseconds after a question.
+const DOWN_WITHIN_MS: u64 = 20;
+
+fn users() -> usize {
+    std::env::var("STORM_USERS").map_or(USERS, |users| users.parse().unwrap())
+}
 
 /// One in so many.
 fn one_in(many: u32) -> bool {
@@ -42,7 +50,9 @@ enum Question<'a> {
 
 /// What all users share.
 struct Storm {
-    msp: ProverConnection,
+    msp: std::sync::RwLock<ProverConnection>,
+    msp_restarts: AtomicUsize,
+    place: Place,
     address: String,
     trust: TrustAnchors,
     outbox: std::path::PathBuf,
@@ -57,9 +67,27 @@ impl Storm {
         let mut starts = self.starts.clone();
         loop {
             let start = *starts.borrow_and_update();
-            let answer = match question {
-                Question::Request(request) => self.msp.request(request).await,
-                Question::Proof(id, proof) => self.msp.proof(id, proof).await,
+            if one_in(50) {
+                // The question is lost on its way.
+                continue;
+            }
+            let msp = self.msp.read().unwrap().clone();
+            let asking = async {
+                match question {
+                    Question::Request(request) => msp.request(request).await,
+                    Question::Proof(id, proof) => msp.proof(id, proof).await,
+                }
+            };
+            let answer = if one_in(50) {
+                // The MSP goes down in the middle of it, or after it, and is back with new connections.
+                let down_within = Duration::from_millis(rand::random_range(0..DOWN_WITHIN_MS));
+                let answer = tokio::time::timeout(down_within, asking).await;
+                *self.msp.write().unwrap() = connection(&self.place, &self.address);
+                self.msp_restarts.fetch_add(1, Ordering::SeqCst);
+                let Ok(answer) = answer else { continue };
+                answer
+            } else {
+                asking.await
             };
             match answer {
                 Err(error) if error.fault == Fault::Network => {
@@ -129,6 +157,10 @@ impl Storm {
     }
 }
 
+fn connection(place: &Place, address: &str) -> ProverConnection {
+    ProverConnection::new(place.http(Some("a.example")), &format!("https://{address}"))
+}
+
 fn empty(outbox: &Path) {
     for entry in std::fs::read_dir(outbox).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
@@ -147,16 +179,19 @@ async fn every_user_ends_with_one_credential_whatever_crashes() {
     let config = write_config(&place, port, &limits);
     let mut running = Running::start(&config);
     let (started, starts) = watch::channel(1);
+    let address = format!("127.0.0.1:{port}");
     let storm = Arc::new(Storm {
-        msp: ProverConnection::new(place.http(Some("a.example")), &format!("https://127.0.0.1:{port}")),
-        address: format!("127.0.0.1:{port}"),
+        msp: std::sync::RwLock::new(connection(&place, &address)),
+        msp_restarts: AtomicUsize::new(0),
+        address,
         trust: place.trust(),
         outbox: place.path("outbox"),
+        place,
         starts,
         finished: AtomicUsize::new(0),
     });
-    let (mut credentials, mut kills) = (HashSet::new(), 0);
-    for batch in 0..USERS / AT_ONCE {
+    let (users_in_all, mut credentials, mut kills) = (users(), HashSet::new(), 0);
+    for batch in 0..users_in_all / AT_ONCE {
         let mut users = JoinSet::new();
         for number in batch * AT_ONCE..(batch + 1) * AT_ONCE {
             let storm = Arc::clone(&storm);
@@ -179,7 +214,8 @@ async fn every_user_ends_with_one_credential_whatever_crashes() {
         empty(&storm.outbox);
     }
     drop(running);
-    assert_eq!((credentials.len(), kills), (USERS, USERS / KILL_EVERY));
+    assert_eq!((credentials.len(), kills), (users_in_all, users_in_all / KILL_EVERY));
+    assert!(storm.msp_restarts.load(Ordering::SeqCst) > 0);
     // Nobody was given two: what was proven is what the users have.
-    assert_eq!(audit_counts(&config, "proven"), USERS);
+    assert_eq!(audit_counts(&config, "proven"), users_in_all);
 }

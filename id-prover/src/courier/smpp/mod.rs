@@ -4,8 +4,9 @@
 //! Connections are protected by TLS, verified against configured authorities; in plaintext SMPP speaks to loopback alone, by
 //! explicit choice. The SMSC's default alphabet (data coding 0) is taken to be that of GSM, one character an octet.
 //!
-//! Statuses "throttled", "queue full" and "system error" are tried again with growing pauses until the deadline; any other
-//! refuses the message for good. A message of several parts is handed over part by part.
+//! Statuses "throttled", "queue full" and "system error", and a session that cannot be made, are tried again with growing pauses
+//! until the deadline; any other status refuses the message for good. A part whose answer is missing is not sent again: SMPP
+//! has nothing by which an SMSC would know it. A message of several parts is handed over part by part.
 
 pub(crate) mod session;
 
@@ -27,13 +28,12 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use super::attempts::Attempts;
 use super::sms::{Alphabet, Part, ShortMessage};
 use super::{Closing, Courier, CourierError, Delivery, Message};
 use crate::config::{ConfigError, SmppConfig};
 use session::{Session, Settings, SubmitError, Submitter};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MAX_ALPHANUMERIC: usize = 11;
 
 /// Hands messages to an SMSC over one session, which is made when it is needed.
@@ -79,39 +79,17 @@ impl SmppCourier {
     }
 
     async fn send(&self, to: &PhoneNumber, message: &Message) -> Result<(), CourierError> {
-        let deadline = Instant::now() + self.delivery.min(message.lifetime());
+        let mut attempts = Attempts::within(self.delivery.min(message.lifetime()));
         let short = ShortMessage::encode(&message.short_text());
-        let mut in_doubt = false;
         for part in short.parts(rand::random()) {
             let pdu = self.submit_sm(to, short.alphabet(), &part).ok_or(CourierError::Unsupported)?;
-            self.send_part(&pdu, deadline, &mut in_doubt).await?;
-            // Should a later part fail, this one has been sent.
-            in_doubt = true;
+            while let Err(error) = self.attempt(&pdu, attempts.deadline()).await {
+                tracing::warn!(%error, "a message was not handed to the SMSC");
+                attempts.failed(error.failure()).await?;
+            }
+            attempts.sent_in_part();
         }
         Ok(())
-    }
-
-    async fn send_part(&self, pdu: &SubmitSm, deadline: Instant, in_doubt: &mut bool) -> Result<(), CourierError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.attempt(pdu, deadline).await {
-                Ok(()) => return Ok(()),
-                Err(SubmitError::Refused(status)) => {
-                    tracing::warn!(status, "an SMSC refused a message");
-                    return Err(if *in_doubt { CourierError::TooSlow } else { CourierError::Refused });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a message was not handed to the SMSC");
-                    *in_doubt |= error == SubmitError::Lost;
-                }
-            }
-            let next = Instant::now() + pause;
-            if next >= deadline {
-                return Err(if *in_doubt { CourierError::TooSlow } else { CourierError::Unavailable });
-            }
-            tokio::time::sleep_until(next).await;
-            pause = (2 * pause).min(LONGEST_PAUSE);
-        }
     }
 
     async fn attempt(&self, pdu: &SubmitSm, deadline: Instant) -> Result<(), SubmitError> {

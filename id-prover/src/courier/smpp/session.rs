@@ -18,6 +18,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+use crate::courier::CourierError;
+use crate::courier::attempts::Failure;
+
 /// The longest PDU that is read, in bytes.
 const MAX_PDU_BYTES: usize = 8192;
 
@@ -47,6 +50,16 @@ pub(crate) enum SubmitError {
     /// The answer is missing: it may have been sent.
     #[error("the SMSC did not answer")]
     Lost,
+}
+
+impl SubmitError {
+    pub(crate) const fn failure(self) -> Failure {
+        match self {
+            Self::NoSession | Self::Busy => Failure::Passing { after: Duration::ZERO },
+            Self::Refused(_) => Failure::Final(CourierError::Refused),
+            Self::Lost => Failure::InDoubt,
+        }
+    }
 }
 
 /// A bound session.
