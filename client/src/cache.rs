@@ -32,7 +32,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
-use protocol::authenticated::VerifiedMapping;
+use protocol::authenticated::{UnverifiedMapping, VerifiedMapping};
 use protocol::cpi::Cpi;
 use protocol::lookup::{self, Outcome};
 use protocol::mapping::MAX_TAG_BYTES;
@@ -92,6 +92,27 @@ pub struct Due {
     pub fresh: usize,
 }
 
+/// How an answer differs from the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Its CPI can be reached, and could not as far as was known.
+    New,
+    /// Its CPI could be reached, and cannot any more.
+    Gone,
+    /// Other places, tags or holders.
+    Otherwise,
+}
+
+impl Change {
+    const fn between(before: bool, after: bool) -> Self {
+        match (before, after) {
+            (false, true) => Self::New,
+            (true, false) => Self::Gone,
+            (true, true) | (false, false) => Self::Otherwise,
+        }
+    }
+}
+
 /// Answers and choices.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Cache {
@@ -118,11 +139,13 @@ impl Cache {
         Self { freshness, ..Self::default() }
     }
 
-    /// Keeps an answer that was given at `now`. Says whether its CPI can be reached elsewhere, or otherwise, than was known.
-    pub fn insert(&mut self, found: &Found, now: Timestamp) -> bool {
+    /// Keeps an answer that was given at `now`. Says whether its CPI can be reached elsewhere, or otherwise, than was known;
+    /// a renewal is no change.
+    pub fn insert(&mut self, found: &Found, now: Timestamp) -> Option<Change> {
         let sense = sense(found);
-        let known = self.answers.get(&found.cpi).map(|kept| kept.sense);
-        let changed = known.map_or(!found.mappings.is_empty(), |known| known != sense);
+        let known = self.answers.get(&found.cpi);
+        let differs = known.map_or(!found.mappings.is_empty(), |known| known.sense != sense);
+        let change = differs.then(|| Change::between(known.is_some_and(Kept::names_a_place), is_reachable(found)));
         let first_end = found.mappings.iter().map(|mapping| mapping.mapping().expires_at).min();
         let by_policy = match first_end {
             Some(end) if found.refused.is_empty() => end.min(now.plus(self.freshness.max_age)),
@@ -138,7 +161,7 @@ impl Cache {
             };
             self.answers.insert(found.cpi.clone(), kept);
         }
-        changed
+        change
     }
 
     /// The answer for `cpi`, if it is fresh at `now` and all of its documents verify.
@@ -169,6 +192,11 @@ impl Cache {
         let book: HashSet<&Cpi> = book.iter().collect();
         self.answers.retain(|cpi, _| book.contains(cpi));
         self.choices.retain(|(cpi, _), _| book.contains(cpi));
+    }
+
+    /// Makes every answer stale, so that all is asked for again; what was known stays to be compared with.
+    pub fn expire(&mut self) {
+        self.answers.values_mut().for_each(|kept| kept.holds_until = Timestamp::default());
     }
 
     /// Forgets the answer for one CPI, so that it is asked for again. Choices stay.
@@ -224,6 +252,19 @@ impl Kept {
     fn holds(&self, now: Timestamp) -> bool {
         now < self.holds_until && self.asked_at <= now.plus(CLOCK_SKEW)
     }
+
+    /// Whether somebody could be reached by it when it was given; expired documents count here.
+    fn names_a_place(&self) -> bool {
+        let names_one = |document: &Vec<u8>| {
+            UnverifiedMapping::parse(document)
+                .is_ok_and(|parsed| parsed.unverified_mapping().reachability.msp().is_some())
+        };
+        self.documents.iter().any(names_one)
+    }
+}
+
+fn is_reachable(found: &Found) -> bool {
+    found.mappings.iter().any(|mapping| mapping.mapping().reachability.msp().is_some())
 }
 
 /// No identifier is printed.

@@ -1,4 +1,21 @@
 //! Errors by whose fault it is, and whether to try again.
+//!
+//! ```
+//! use client::{Error, Fault};
+//! use http::{HeaderMap, StatusCode, header};
+//!
+//! // As a relay answers that is asked too often.
+//! let headers = HeaderMap::from_iter([(header::RETRY_AFTER, "17".parse()?)]);
+//! let body = br#"{"type":"urn:mimi-discovery:error:relay-rate-limited","title":"Too many requests.","status":429}"#;
+//! let error = Error::from_answer(Fault::Relay, StatusCode::TOO_MANY_REQUESTS, &headers, body);
+//!
+//! match (error.fault, error.retry_after) {
+//!     (Fault::Caller, _) => println!("mend the input: {error}"),
+//!     (_, Some(wait)) => assert_eq!(wait.as_secs(), 17),
+//!     (fault, None) => println!("tell the {fault}: {error}"),
+//! }
+//! # Ok::<(), http::header::InvalidHeaderValue>(())
+//! ```
 
 use std::fmt;
 use std::time::Duration;

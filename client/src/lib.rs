@@ -7,7 +7,9 @@
 //! | [`choice`] | which of several mappings to use: the caller's context, `Default`, ties broken once |
 //! | [`verify`] | verification of an authenticated mapping, offline, and its report for people |
 //! | [`enrollment`] | the user's side of the handshake, in steps that consume each other |
-//! | `msp` | the MSP's side: carries the handshake to the ID Prover, publishes mappings |
+//! | [`identifier_query`] | the MIMI protocol's own query: unsigned, proves nothing |
+//! | [`publication`] | a signed mapping and its receipt, in steps that consume each other |
+//! | `msp` | the MSP's side: carries the handshake to the ID Prover, publishes mappings, reads a provider's directory |
 //! | [`trust`] | the trust file: provers, the provider's keys |
 //! | [`oblivious`] | capsules (RFC 9458), the choice among the gateway's keys |
 //! | `http` | HTTPS with bounds |
@@ -106,10 +108,12 @@ pub mod enrollment;
 pub mod error;
 #[cfg(feature = "net")]
 pub mod http;
+pub mod identifier_query;
 pub mod lookup;
 #[cfg(feature = "net")]
 pub mod msp;
 pub mod oblivious;
+pub mod publication;
 pub mod relays;
 pub mod retry;
 #[cfg(test)]
@@ -118,6 +122,11 @@ pub mod trust;
 pub mod verify;
 
 pub use error::{Error, Fault};
+/// The example of `README.md` compiles.
+#[cfg(all(doctest, feature = "net", feature = "files"))]
+#[doc = include_str!("../README.md")]
+struct ReadMe;
+
 #[cfg(feature = "net")]
 pub use lookup::Client;
 pub use lookup::Found;

@@ -9,7 +9,10 @@
 mod builder;
 #[cfg(feature = "net")]
 mod client;
+mod compact;
 mod found;
+#[cfg(feature = "net")]
+mod identifier;
 #[cfg(feature = "net")]
 mod pace;
 #[cfg(feature = "net")]
@@ -21,6 +24,7 @@ mod sync;
 pub use builder::Builder;
 #[cfg(feature = "net")]
 pub use client::Client;
+pub use compact::{Claimed, compact_answer, compact_question};
 pub(crate) use found::judge;
 pub use found::{Found, Refused, answer, padded_bytes, question};
 #[cfg(feature = "net")]

@@ -1,14 +1,43 @@
 //! The MSP's side: it carries the handshake between its users and the ID Prover over mutual TLS, and publishes what its
 //! users signed. It can read none of the codes and sign none of the mappings.
+//!
+//! ```no_run
+//! # async fn run(request: Vec<u8>, mapping: Vec<u8>, proof: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+//! use client::http::{Bounds, HttpClient, TlsIdentity};
+//! use client::msp::{ProverConnection, StoreConnection};
+//! use client::trust::Trust;
+//! use protocol::Unverified;
+//! use protocol::enrollment::Challenge;
+//!
+//! let trust = Trust::from_toml(&std::fs::read_to_string("trust.toml")?)?;
+//! let own = (std::fs::read("msp.pem")?, std::fs::read("msp.key")?);
+//! let http = HttpClient::new(&TlsIdentity { ca_pem: std::fs::read("ca.pem")?, client: Some(own) }, Bounds::default())?;
+//!
+//! // What a user signed goes to the prover; the challenge goes back to the user, who answers with a proof.
+//! let prover = ProverConnection::new(http.clone(), "https://prover.example");
+//! let challenge = prover.request(&request).await?;
+//! let id = Unverified::<Challenge>::parse(&challenge)?.unverified_document().id;
+//! let credential = prover.proof(&id, &proof).await?;
+//! # drop(credential);
+//!
+//! // With the credential the user signs a mapping; the store's receipt is verified here, and again by the user.
+//! let store = StoreConnection::new(http, "https://store.provider.example", trust.provider.receipt_key);
+//! let receipt = store.publish(&mapping).await?;
+//! println!("in the log at {:?}", receipt.document().position);
+//! # Ok(())
+//! # }
+//! ```
 
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use protocol::enrollment::EnrollmentId;
+use protocol::mimi_query::{DIRECTORY_PATH, Directory};
 use protocol::receipt::Receipt;
-use protocol::{PublicKey, Signed, Unverified, media};
+use protocol::{PublicKey, Signed, media};
 
 use crate::error::{Error, Fault};
 use crate::http::{HttpClient, expect};
+use crate::publication::verify_receipt;
 
 /// A connection to an ID Prover; its [`HttpClient`] holds the MSP's client certificate.
 #[derive(Clone, Debug)]
@@ -83,19 +112,20 @@ impl StoreConnection {
     async fn submit(&self, path: &str, media_type: &str, document: &[u8]) -> Result<Signed<Receipt>, Error> {
         let response = self.http.post(&uri(&self.base, path)?, media_type, Bytes::copy_from_slice(document)).await?;
         let (_, body) = expect(response, &[StatusCode::CREATED, StatusCode::OK], Fault::Store)?;
-        let wrong = |rule: String| Error::lasting(Fault::Store, format!("receipt: {rule}"));
-        let receipt = Unverified::<Receipt>::parse(&body).map_err(|error| wrong(error.to_string()))?;
-        let receipt = receipt.verify(&self.receipt_key).map_err(|error| wrong(error.to_string()))?;
-        if receipt.document().published_hash != hash(document) {
-            return Err(wrong("it is for another document".to_owned()));
-        }
-        Ok(receipt)
+        verify_receipt(document, &body, &self.receipt_key)
     }
 }
 
-fn hash(document: &[u8]) -> [u8; 32] {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(document).into()
+/// The directory of the discovery provider at `base`, a URL without path (draft-ietf-mimi-protocol-06 §5.1): where to ask
+/// the MIMI protocol's query. It is read over plain HTTPS; the query itself goes into a capsule.
+///
+/// # Errors
+///
+/// [`Fault::Store`] if there is none, or none of use; [`Fault::Network`].
+pub async fn directory(http: &HttpClient, base: &str) -> Result<Directory, Error> {
+    let response = http.get(&uri(base.trim_end_matches('/'), DIRECTORY_PATH)?, "application/json").await?;
+    let (_, body) = expect(response, &[StatusCode::OK], Fault::Store)?;
+    Directory::from_json(&body).map_err(|error| Error::lasting(Fault::Store, error))
 }
 
 fn uri(base: &str, path: &str) -> Result<Uri, Error> {

@@ -2,6 +2,24 @@
 //!
 //! A single relay would see every time at which a client asks. [`Relays`] spreads the requests; it holds no connection and
 //! reads no clock: the time, and the number that picks, are arguments.
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use client::relays::{Relay, Relays};
+//!
+//! # fn main() -> Result<(), http::uri::InvalidUri> {
+//! let relay = |host: &str| -> Result<Relay, http::uri::InvalidUri> {
+//!     Ok(Relay { capsules: format!("https://{host}/p").parse()?, keys: format!("https://{host}/p/keys").parse()? })
+//! };
+//! let mut relays = Relays::new(relay("one.example")?, [relay("two.example")?]);
+//! let now = Instant::now();
+//! assert_eq!(relays.pick(&[], now, 1), Some(1));
+//! relays.leave(1, None, now); // it failed, and rests
+//! assert_eq!(relays.pick(&[], now, 1), Some(0));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::time::{Duration, Instant};
 

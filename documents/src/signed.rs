@@ -115,6 +115,16 @@ impl<D: Document> Unverified<D> {
         Ok(Self { document, kid, to_be_signed: sign1.tbs_data(&[]), signature, bytes: bytes.to_vec() })
     }
 
+    /// The document whose claims, `kid` and signature these are: encoded anew, which yields the octets that were signed, and held
+    /// to the rules of [`Self::parse`].
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError`] names the broken rule.
+    pub fn from_parts(document: &D, kid: Thumbprint, signature: [u8; 64]) -> Result<Self, DocumentError> {
+        Self::parse(&sign1(document, &kid, |_| signature.to_vec()))
+    }
+
     /// What the document says, if its signature should hold. Use it to find the key, and for nothing else.
     #[must_use]
     pub fn unverified_document(&self) -> &D {
@@ -154,20 +164,25 @@ impl<D: Document> Signed<D> {
     #[must_use]
     pub fn sign(document: D, key: &SigningKey) -> Self {
         let signer = key.public();
-        let protected = HeaderBuilder::new()
-            .algorithm(iana::Algorithm::Ed25519)
-            .key_id(signer.thumbprint().as_bytes().to_vec())
-            .value(HEADER_TYP, Value::from(D::TYP))
-            .build();
-        let bytes = coset::CoseSign1Builder::new()
-            .protected(protected)
-            .payload(cbor::encode(&document.to_claims().finish()))
-            .create_signature(&[], |message| key.sign(message).to_vec())
-            .build()
-            .to_tagged_vec()
-            .expect("writing to a vector does not fail");
+        let bytes = sign1(&document, &signer.thumbprint(), |message| key.sign(message).to_vec());
         Self { document, signer, bytes }
     }
+}
+
+/// An encoded document, its signature made of the octets to be signed.
+fn sign1<D: Document>(document: &D, kid: &Thumbprint, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let protected = HeaderBuilder::new()
+        .algorithm(iana::Algorithm::Ed25519)
+        .key_id(kid.as_bytes().to_vec())
+        .value(HEADER_TYP, Value::from(D::TYP))
+        .build();
+    coset::CoseSign1Builder::new()
+        .protected(protected)
+        .payload(cbor::encode(&document.to_claims().finish()))
+        .create_signature(&[], sign)
+        .build()
+        .to_tagged_vec()
+        .expect("writing to a vector does not fail")
 }
 
 impl<D> Signed<D> {
@@ -187,6 +202,12 @@ impl<D> Signed<D> {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The signature, which ends the encoding.
+    #[must_use]
+    pub fn signature(&self) -> &[u8; 64] {
+        self.bytes.last_chunk().expect("a signed document ends in its signature of 64 octets")
     }
 
     /// SHA-256 of the encoded document.

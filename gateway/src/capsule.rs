@@ -57,7 +57,7 @@ impl<T: Target> Inside<T> {
         self.allowed.iter().any(|allowed| {
             authority.as_deref() == Some(allowed.authority.as_str())
                 && request.method().as_str() == allowed.method
-                && path_alone(request.uri()) == Some(allowed.path.as_str())
+                && path_alone(request.uri()).is_some_and(|path| allowed.allows_path(path))
         })
     }
 }

@@ -102,7 +102,8 @@ pub struct AllowedTarget {
     pub authority: String,
     /// The method.
     pub method: String,
-    /// The path, without query.
+    /// The path, without query. A segment in braces, `{domain}`, stands for any one segment of letters, digits and `-._~:`
+    /// that is not `.` or `..`.
     pub path: String,
 }
 
@@ -227,7 +228,7 @@ pub enum ConfigError {
     NoAllowed,
     /// An allowed target is malformed.
     #[error(
-        "allow: the authority is in lower case, the method in upper case, and the path starts with / and has no query"
+        "allow: the authority is in lower case, the method in upper case, and the path starts with / and has no query, and braces around whole segments"
     )]
     Allowed,
     /// No KEM or AEAD, or one twice.
@@ -330,9 +331,35 @@ impl Config {
 }
 
 impl AllowedTarget {
+    /// Whether this path, without query, is allowed.
+    pub(crate) fn allows_path(&self, path: &str) -> bool {
+        let (mut allowed, mut asked) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (allowed.next(), asked.next()) {
+                (None, None) => return true,
+                (Some(allowed), Some(asked)) if allowed == asked || (is_open(allowed) && is_plain(asked)) => {}
+                _ => return false,
+            }
+        }
+    }
+
     fn is_well_formed(&self) -> bool {
         let authority = !self.authority.is_empty() && self.authority == self.authority.to_ascii_lowercase();
         let method = !self.method.is_empty() && self.method == self.method.to_ascii_uppercase();
-        authority && method && self.path.starts_with('/') && !self.path.contains(['?', '#'])
+        let whole = |segment: &str| is_open(segment) || !segment.contains(['{', '}']);
+        let path = self.path.starts_with('/') && !self.path.contains(['?', '#']) && self.path.split('/').all(whole);
+        authority && method && path
     }
+}
+
+/// Whether a segment of an allowed path stands for any.
+fn is_open(segment: &str) -> bool {
+    let name = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}'));
+    name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}']))
+}
+
+/// Whether a segment is plain enough to stand where any may: nothing that another server might read as more than a name.
+fn is_plain(segment: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._~:".contains(&c);
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
 }

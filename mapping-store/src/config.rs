@@ -40,8 +40,9 @@ pub struct StoreConfig {
     pub provider: String,
     /// The folder of the database.
     pub folder: PathBuf,
-    /// The key of the hashes under which CPIs are kept: 64 hexadecimal digits, mode 0600, created if missing. Keep it away
-    /// from the database and its backups.
+    /// The key of the hashes under which CPIs are kept: 64 hexadecimal digits, mode 0600, created with a new database. While it
+    /// is changed, the new key, and the old one on the next line. `env:NAME` takes it from a variable. Keep it away from the
+    /// database and its backups.
     pub hash_key_file: PathBuf,
     /// The key that signs receipts: likewise.
     pub receipt_key_file: PathBuf,

@@ -10,6 +10,12 @@
 //! | [`conflict`] | how a displaced holder learns that it was displaced |
 //! | [`follow`] | reading another provider's change feed into this store |
 //! | `writer` | the one thread that changes anything; many publications share a sync |
+//! | [`backup`] | copies of a running store, and putting one in place |
+//! | [`verify`] | a database or backup against itself and what its documents prove |
+//! | [`import`] | many documents from a file; a kept change feed played back |
+//! | [`command`] | the command line |
+//! | `control` | what an operator asks of a running store |
+//! | `hash_key` | where the key of the labels comes from |
 //! | `label` | the keyed hash under which a CPI is kept |
 //! | `issuers` | who may remove which CPIs |
 //! | `http` | the endpoints, one file each |
@@ -21,10 +27,16 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
+pub mod backup;
+pub mod command;
 pub mod config;
 pub mod conflict;
+mod control;
+mod cores;
 pub mod follow;
+mod hash_key;
 mod http;
+pub mod import;
 mod issuers;
 mod label;
 pub mod metrics;
@@ -32,6 +44,7 @@ mod record;
 mod rules;
 pub mod storage;
 pub mod store;
+pub mod verify;
 mod writer;
 
 pub use config::{Config, ConfigError};

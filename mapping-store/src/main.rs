@@ -1,14 +1,16 @@
 //! `mapping-store --config FILE`: a mapping store on its own; a gateway reaches it over mutual TLS.
-//! `mapping-store --config FILE follow URL --ca FILE`: the same, and it follows another provider's change feed.
+//! `mapping-store --config FILE COMMAND`: backups, imports, checks, the hash key; `follow` serves as well.
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use mapping_store::follow::{FollowConfig, Follower};
+use clap::Parser;
+use mapping_store::command::{Command, FollowArgs};
+use mapping_store::follow::Follower;
+use mapping_store::store::system_clock;
 use mapping_store::{Config, Store};
-use service::{CancellationToken, ClientTlsConfig, ServiceArgs};
+use service::logs::init_logs;
+use service::{CancellationToken, ServiceArgs};
 
 #[derive(Parser)]
 #[command(version, about = "Publication and lookup of authenticated mappings")]
@@ -19,35 +21,36 @@ struct Args {
     command: Option<Command>,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Serve, and follow another provider's change feed: every document is verified here
-    Follow {
-        /// The other provider's base URL: https://dp.example
-        url: String,
-        /// The authorities to trust for its certificate (PEM)
-        #[arg(long, value_name = "FILE")]
-        ca: PathBuf,
-        /// Our client certificate, if it asks for one (PEM)
-        #[arg(long, value_name = "FILE", requires = "key")]
-        certificate: Option<PathBuf>,
-        /// Its key (PEM)
-        #[arg(long, value_name = "FILE", requires = "certificate")]
-        key: Option<PathBuf>,
-        /// How long one request may wait for news, in seconds; 30 at most
-        #[arg(long, default_value_t = 20, value_name = "SECONDS")]
-        wait_seconds: u64,
-    },
-}
-
 fn main() -> ExitCode {
     let Args { service, command } = Args::parse();
-    service::process::main(service, Config::check, |config, shutdown| run(config, command, shutdown))
+    match command.map(Command::into_follow) {
+        None => service::process::main(service, Config::check, |config, shutdown| run(config, None, shutdown)),
+        Some(Ok(follow)) => {
+            service::process::main(service, Config::check, |config, shutdown| run(config, Some(follow), shutdown))
+        }
+        Some(Err(command)) => {
+            init_logs(service.log_format);
+            match service::load_config(&service.config) {
+                Ok(config) => command.run(&config),
+                Err(error) => {
+                    tracing::error!(%error, "the configuration cannot be used");
+                    ExitCode::from(2)
+                }
+            }
+        }
+    }
 }
 
-async fn run(config: Config, command: Option<Command>, shutdown: CancellationToken) -> Result<(), Box<dyn Error>> {
-    let store = Store::open(&config.store, mapping_store::store::system_clock())?;
-    let follower = command.map(|command| Follower::new(&command.into_config(), store.clone())).transpose()?;
+async fn run(config: Config, follow: Option<FollowArgs>, shutdown: CancellationToken) -> Result<(), Box<dyn Error>> {
+    let open = if follow.is_some() { Store::open_to_bring_forward } else { Store::open };
+    let store = open(&config.store, system_clock())?;
+    let follower = follow.map(|args| Follower::new(&args.into_config(), store.clone())).transpose()?;
+    if let Some(follower) = &follower
+        && store.is_to_be_brought_forward().await?
+        && !follower.bring_forward(&shutdown).await?
+    {
+        return Ok(());
+    }
     let listeners = config.bind().await?;
     let following = follower.map(|follower| {
         let shutdown = shutdown.clone();
@@ -58,11 +61,4 @@ async fn run(config: Config, command: Option<Command>, shutdown: CancellationTok
         following.await?;
     }
     Ok(())
-}
-
-impl Command {
-    fn into_config(self) -> FollowConfig {
-        let Self::Follow { url, ca, certificate, key, wait_seconds } = self;
-        FollowConfig { url, tls: ClientTlsConfig { ca: Some(ca), certificate, key }, wait_seconds }
-    }
 }

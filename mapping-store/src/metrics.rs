@@ -35,6 +35,9 @@ pub const FOLLOWED: &str = "mapping_store_followed_total";
 /// Attempts to read from the source that failed.
 pub const FOLLOW_FAILURES: &str = "mapping_store_follow_failures_total";
 
+/// While the hash key is changed, the part of the log whose records stand under the new one: 0 to 1. 1 without a change.
+pub const HASH_KEY_MOVED_RATIO: &str = "mapping_store_hash_key_moved_ratio";
+
 /// Registers the help texts.
 pub fn describe() {
     describe_counter!(PUBLICATIONS, "Publications and removals by outcome");
@@ -51,6 +54,7 @@ pub fn describe() {
     describe_gauge!(DISK_BYTES, Unit::Bytes, "Tables on disk");
     describe_gauge!(FOLLOWER_LAG, "Entries of the source's log not read yet, by shard");
     describe_counter!(FOLLOWED, "Entries that a follower has read, by outcome");
+    describe_gauge!(HASH_KEY_MOVED_RATIO, "While the hash key is changed, the part that is done");
     describe_counter!(FOLLOW_FAILURES, "Attempts to read from the source that failed");
 }
 

@@ -1,7 +1,9 @@
 //! The one thread that changes anything. It takes all that waits, applies it in order against what the group has changed so
 //! far, hands the engine one update for each record, and only then answers: many publications share a sync, and those for
-//! one CPI are serialised. The log has the documents of one CPI in the order of their publication; within a group, those of
-//! different CPIs stand in any.
+//! one CPI are serialised. The log has the documents in the order in which they were handed in, unless the engine has other
+//! writers as well: then that holds for those of one CPI.
+
+mod job;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -11,17 +13,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocol::authenticated::VerifiedMapping;
+use protocol::cpi::Cpi;
 use protocol::receipt::Position;
 use protocol::removal::Removal;
 use protocol::{Signed, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::label::{Label, LabelKey};
+use crate::label::{Label, Labels, Ring};
 use crate::metrics;
 use crate::record::{Damaged, Record};
 use crate::rules::{self, Refusal};
 use crate::storage::{Kind, NewEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated};
 use crate::store::Clock;
+use job::{Job, Verdict};
 
 /// Publications that may wait; further ones are refused at once.
 const QUEUE: usize = 4096;
@@ -70,17 +74,13 @@ impl From<StorageError> for WriteError {
     }
 }
 
-type Outcome = Result<Written, WriteError>;
-
-enum Job {
-    Publish { document: Document, reply: oneshot::Sender<Outcome> },
-    Sweep { most: usize, reply: oneshot::Sender<Result<usize, WriteError>> },
-}
+/// What became of one document.
+pub(crate) type Outcome = Result<Written, WriteError>;
 
 /// What the writer needs.
 pub(crate) struct Parts<S> {
     pub(crate) storage: Arc<S>,
-    pub(crate) labels: Arc<LabelKey>,
+    pub(crate) labels: Arc<Labels>,
     /// The longest life of any trusted credential.
     pub(crate) horizon: Duration,
     pub(crate) clock: Clock,
@@ -112,6 +112,27 @@ impl Writer {
     pub(crate) fn publish(&self, document: Document) -> Result<Answer<Written>, WriteError> {
         let (reply, answer) = oneshot::channel();
         self.hand_in(Job::Publish { document, reply })?;
+        Ok(Answer(answer))
+    }
+
+    /// Hands in many documents that are written in one step, with one sync. The answer has an outcome for each, in their order.
+    pub(crate) fn publish_all(&self, documents: Vec<Document>) -> Result<Answer<Vec<Outcome>>, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.hand_in(Job::PublishAll { documents, reply })?;
+        Ok(Answer(answer))
+    }
+
+    /// Moves the records of these CPIs from the label under the previous key to that under the current one.
+    pub(crate) fn move_records(&self, cpis: Vec<Cpi>) -> Result<Answer<usize>, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.hand_in(Job::Move { cpis, reply })?;
+        Ok(Answer(answer))
+    }
+
+    /// Works with these keys from here on. What was handed in before may be done with the ones before.
+    pub(crate) fn replace_keys(&self, ring: Arc<Ring>) -> Result<Answer<()>, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.hand_in(Job::Replace { ring, reply })?;
         Ok(Answer(answer))
     }
 
@@ -157,11 +178,15 @@ struct Changes {
     records: HashMap<Label, Pending>,
     /// Documents of this group, by hash: where they will stand among their record's entries.
     known: HashMap<[u8; 32], Place>,
+    /// Entries so far.
+    turn: u32,
 }
 
 /// A record that the group has read.
 struct Pending {
     revision: u64,
+    /// The label under the previous key, if it stands there.
+    moved_from: Option<Label>,
     before: Record,
     after: Record,
     entries: Vec<NewEntry>,
@@ -173,16 +198,6 @@ struct Place {
     label: Label,
     index: usize,
     at: Timestamp,
-}
-
-/// What is known of a job before the group is durable.
-enum Verdict {
-    /// Nothing of it is to be written.
-    Settled(Outcome),
-    /// Good once the group is written; new, or the same document as an earlier one.
-    Entry { hash: [u8; 32], place: Place, new: bool },
-    /// Swept these.
-    Swept(Result<Vec<Label>, WriteError>),
 }
 
 /// Where each record's entries stand; none for a record that somebody else has changed.
@@ -215,7 +230,19 @@ impl<S: Storage> Work<S> {
         for job in group {
             let verdict = match &job {
                 Job::Publish { document, .. } => self.publish(&mut changes, document).await,
-                Job::Sweep { most, .. } => Verdict::Swept(self.sweep(&mut changes, *most).await),
+                Job::PublishAll { documents, .. } => {
+                    let mut each = Vec::with_capacity(documents.len());
+                    for document in documents {
+                        each.push(self.publish(&mut changes, document).await);
+                    }
+                    Verdict::Each(each)
+                }
+                Job::Sweep { most, .. } => Verdict::Touched(self.sweep(&mut changes, *most).await),
+                Job::Move { cpis, .. } => Verdict::Touched(self.move_records(&mut changes, cpis).await),
+                Job::Replace { ring, .. } => {
+                    self.parts.labels.replace(Arc::clone(ring));
+                    Verdict::Replaced
+                }
             };
             verdicts.push((job, verdict));
         }
@@ -238,15 +265,17 @@ impl<S: Storage> Work<S> {
         if let Some(stamp) = self.parts.storage.stamp(&hash).await.map_err(unreadable)? {
             return Ok(Verdict::Settled(Ok(Written { hash, stamp, new: false })));
         }
-        let label = self.parts.labels.label(cpi);
         let (now, horizon) = ((self.parts.clock)(), self.parts.horizon);
-        let pending = self.pending(changes, label).await?;
+        let label = self.find(changes, cpi).await?;
+        let turn = changes.turn;
+        let pending = self.pending(changes, label, None).await?;
         pending.after = match document {
             Document::Mapping(mapping) => rules::publish(&pending.after, mapping, now, horizon)?,
             Document::Removal(removal) => rules::remove(&pending.after, removal.document(), now, horizon),
         };
         let place = Place { label, index: pending.entries.len(), at: now };
-        pending.entries.push(NewEntry { kind, document: bytes.to_vec(), hash, at: now });
+        pending.entries.push(NewEntry { kind, document: bytes.to_vec(), hash, at: now, turn });
+        changes.turn += 1;
         changes.known.insert(hash, place);
         Ok(Verdict::Entry { hash, place, new: true })
     }
@@ -255,14 +284,47 @@ impl<S: Storage> Work<S> {
         let (now, horizon) = ((self.parts.clock)(), self.parts.horizon);
         let labels = self.parts.storage.due(now, most).await.map_err(unreadable)?;
         for label in &labels {
-            let pending = self.pending(changes, *label).await?;
+            let pending = self.pending(changes, *label, None).await?;
             pending.after = rules::sweep(&pending.after, now, horizon);
         }
         Ok(labels)
     }
 
-    /// The record as the group has it so far.
-    async fn pending<'c>(&self, changes: &'c mut Changes, label: Label) -> Result<&'c mut Pending, WriteError> {
+    /// Reads the records of these CPIs, so that those which stand under the previous key are written under the current one.
+    async fn move_records(&self, changes: &mut Changes, cpis: &[Cpi]) -> Result<Vec<Label>, WriteError> {
+        let mut moving = Vec::new();
+        for cpi in cpis {
+            let label = self.find(changes, cpi).await?;
+            if changes.records.get(&label).is_some_and(|pending| pending.moved_from.is_some())
+                && !moving.contains(&label)
+            {
+                moving.push(label);
+            }
+        }
+        Ok(moving)
+    }
+
+    /// Reads the record of a CPI, wherever it stands, and answers where it is to stand.
+    async fn find(&self, changes: &mut Changes, cpi: &Cpi) -> Result<Label, WriteError> {
+        let ring = Arc::clone(&self.parts.labels.ring());
+        let label = ring.current.label(cpi);
+        if let Some(previous) = ring.previous.as_ref().filter(|_| !changes.records.contains_key(&label)) {
+            let old = previous.label(cpi);
+            let there = self.parts.storage.record(&old, |stored| stored.is_some()).await.map_err(unreadable)?;
+            self.pending(changes, label, there.then_some(old)).await?;
+        } else {
+            self.pending(changes, label, None).await?;
+        }
+        Ok(label)
+    }
+
+    /// The record as the group has it so far; read first from where it stood under the previous key, if it does.
+    async fn pending<'c>(
+        &self,
+        changes: &'c mut Changes,
+        label: Label,
+        moved_from: Option<Label>,
+    ) -> Result<&'c mut Pending, WriteError> {
         let vacant = match changes.records.entry(label) {
             Slot::Occupied(known) => return Ok(known.into_mut()),
             Slot::Vacant(vacant) => vacant,
@@ -271,10 +333,10 @@ impl<S: Storage> Work<S> {
             let Some(stored) = stored else { return Ok((0, Record::default())) };
             Ok((stored.revision, Record::decode(stored.bytes)?))
         };
-        let read = self.parts.storage.record(&label, read).await.map_err(unreadable)?;
+        let read = self.parts.storage.record(moved_from.as_ref().unwrap_or(&label), read).await.map_err(unreadable)?;
         let (revision, before) = read.map_err(|_| unreadable(StorageError::Damaged("a record")))?;
         let after = before.clone();
-        Ok(vacant.insert(Pending { revision, before, after, entries: Vec::new() }))
+        Ok(vacant.insert(Pending { revision, moved_from, before, after, entries: Vec::new() }))
     }
 
     async fn commit(&self, changes: Changes) -> Placed {
@@ -313,7 +375,7 @@ impl<S: Storage> Work<S> {
 impl Pending {
     /// The update that this comes to, if it comes to any.
     fn into_update(self, label: Label) -> Option<Update> {
-        if self.entries.is_empty() && self.before == self.after {
+        if self.entries.is_empty() && self.before == self.after && self.moved_from.is_none() {
             return None;
         }
         let (was, is) = (tally(&self.before), tally(&self.after));
@@ -321,50 +383,13 @@ impl Pending {
         Some(Update {
             label,
             expected: self.revision,
+            moved_from: self.moved_from,
             was_due: self.before.due,
             is_due: if gone { None } else { self.after.due },
             record: (!gone).then(|| self.after.encode()),
             entries: self.entries,
             tally: Tally { live: is.live - was.live, tombstones: is.tombstones - was.tombstones },
         })
-    }
-}
-
-impl Job {
-    /// Answers whoever asked; or returns the job, if it has to be tried again.
-    fn answer(self, verdict: Verdict, placed: &Placed) -> Option<Self> {
-        // Whoever asked may be gone; what is durable stays so.
-        match (self, verdict) {
-            (Self::Publish { document, reply }, Verdict::Entry { hash, place, new }) => {
-                let outcome = match placed {
-                    Err(error) => Err(error.clone()),
-                    Ok(placed) => {
-                        let Some(positions) = placed.get(&place.label).and_then(Option::as_ref) else {
-                            return Some(Self::Publish { document, reply });
-                        };
-                        let stamp = Stamp { position: positions[place.index], at: place.at };
-                        Ok(Written { hash, stamp, new })
-                    }
-                };
-                let _ = reply.send(outcome);
-            }
-            (Self::Publish { reply, .. }, Verdict::Settled(outcome)) => {
-                let _ = reply.send(outcome);
-            }
-            (Self::Sweep { reply, .. }, Verdict::Swept(swept)) => {
-                // A record that somebody else has changed comes up again.
-                let _ = reply.send(placed.as_ref().map_err(Clone::clone).and_then(|_| swept.map(|swept| swept.len())));
-            }
-            (job, Verdict::Swept(_) | Verdict::Settled(_) | Verdict::Entry { .. }) => job.refuse(&WriteError::Failed),
-        }
-        None
-    }
-
-    fn refuse(self, error: &WriteError) {
-        match self {
-            Self::Publish { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Sweep { reply, .. } => drop(reply.send(Err(error.clone()))),
-        }
     }
 }
 

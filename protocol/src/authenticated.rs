@@ -116,6 +116,12 @@ impl UnverifiedMapping {
         self.mapping.unverified_document()
     }
 
+    /// The holder's key, if it should verify.
+    #[must_use]
+    pub fn unverified_holder(&self) -> &PublicKey {
+        &self.credential.unverified_document().user_key
+    }
+
     /// Verifies everything: a trusted prover, allowed for the method; both signatures; one CPI, MSP and key; the cited
     /// credential; the times at `now`, with five minutes of skew.
     ///
@@ -160,6 +166,12 @@ impl VerifiedMapping {
     #[must_use]
     pub fn signed_credential(&self) -> &Signed<CpiCredential> {
         &self.credential
+    }
+
+    /// The mapping as the user signed it.
+    #[must_use]
+    pub fn signed_mapping(&self) -> &Signed<Mapping> {
+        &self.mapping
     }
 
     /// What the user signed.

@@ -65,7 +65,7 @@ pub fn name_in(pairs: &[(Value, Value)], key: &Value) -> Option<&'static str> {
     } else if matches!(pairs, [(_, Value::Map(_))]) {
         &[(1, "COSE_Key")]
     } else if matches!(pairs.first(), Some((_, Value::Array(_)))) {
-        &[(1, "cpis"), (2, "msp")]
+        &[(1, "cpis"), (2, "msp"), (3, "form")]
     } else {
         &[(1, "enc"), (2, "ciphertext")]
     };

@@ -7,10 +7,12 @@
 //! | [`credential`] | what an ID Prover signs: this CPI enrolled at that MSP under this key |
 //! | [`mapping`] | what a user signs: how the CPI's holder wishes to be found |
 //! | [`authenticated`] | both together, and the one function that verifies them |
+//! | [`compact`] | both together in about half of the octets, to be verified all the same |
 //! | [`trust`] | the ID Provers that a verifier trusts, and for what |
 //! | [`enrollment`] | the three-party handshake: request, challenge, proof |
 //! | [`receipt`], [`removal`] | what the provider promises; what a CPI's issuer may take down |
 //! | [`lookup`] | question, answer, and the five outcomes |
+//! | [`mimi_query`] | the MIMI protocol's own query, unsigned, and its directory |
 //! | [`problem`] | every error on the wire, as one enum (RFC 9457) |
 //! | [`labels`] | the numbers and names of claims |
 //! | [`media`] | media types |
@@ -23,6 +25,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
 pub mod authenticated;
+pub mod compact;
 pub mod cpi;
 pub mod credential;
 pub mod enrollment;
@@ -30,6 +33,7 @@ pub mod labels;
 pub mod lookup;
 pub mod mapping;
 pub mod media;
+pub mod mimi_query;
 pub mod mimi_uri;
 pub mod problem;
 pub mod receipt;

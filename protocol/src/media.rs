@@ -2,6 +2,8 @@
 
 /// Messages that are not signed documents: challenge-less CBOR bodies of lookup, proof and change feed.
 pub const CBOR: &str = "application/cbor";
+/// Messages of the MIMI protocol, in TLS presentation language: its draft names no media type.
+pub const OCTETS: &str = "application/octet-stream";
 /// Problem documents (RFC 9457).
 pub const PROBLEM: &str = "application/problem+json";
 /// A signed enrollment request.

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use crate::authenticated::VerifiedMapping;
+use crate::authenticated::{UnverifiedMapping, VerifiedMapping};
 use crate::enrollment::{Challenge, Code, EnrollmentId, EnrollmentRequest, HpkeSecretKey, Proof};
-use crate::fixtures::{Counter, DAY, NOW, cpi, credential, mapping, msp, prover, provider, signed_credential, user};
+use crate::fixtures::{
+    Counter, DAY, NOW, cpi, credential, mapping, msp, prover, provider, signed_credential, trust, user,
+};
 use crate::key_configuration::KeyConfiguration;
-use crate::lookup::{Answer, Entry, LookupRequest, Outcome};
+use crate::lookup::{Answer, CompactAnswer, Entry, LookupRequest, Outcome};
 use crate::receipt::{Position, Receipt};
 use crate::removal::Removal;
 use crate::{Document, Signed, SigningKey, Timestamp, Unverified};
@@ -111,9 +113,13 @@ fn signed_documents() {
 fn messages() {
     let pair = VerifiedMapping::encode(&signed_credential(), &Signed::sign(mapping(), &user()));
     compare("authenticated-mapping", &pair);
+    let verified = UnverifiedMapping::parse(&pair).unwrap().verify(&trust(), NOW).unwrap();
+    compare("compact-mapping", &verified.to_compact());
+    let unverified = UnverifiedMapping::from_compact(&read("compact-mapping"), &cpi()).unwrap();
+    assert_eq!(unverified.verify(&trust(), NOW).unwrap().bytes(), pair);
     let lookup = LookupRequest::new(vec![cpi()], Some(msp())).unwrap();
     compare("lookup-request", &lookup.encode());
-    assert_eq!(LookupRequest::decode(&lookup.encode()), Ok(lookup));
+    assert_eq!(LookupRequest::decode(&lookup.encode()), Ok(lookup.clone()));
     let answer = Answer {
         entries: vec![
             Entry { outcome: Outcome::OneMapping, mappings: vec![pair] },
@@ -121,6 +127,11 @@ fn messages() {
         ],
     };
     compare("lookup-answer", &answer.encode());
+    compare("lookup-request-compact", &lookup.clone().compact().encode());
+    assert_eq!(LookupRequest::decode(&lookup.clone().compact().encode()), Ok(lookup.compact()));
+    let compact = answer.to_compact().unwrap();
+    compare("lookup-answer-compact", &compact.encode());
+    assert_eq!(CompactAnswer::decode(&compact.encode()), Ok(compact));
     assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
 }
 

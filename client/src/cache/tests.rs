@@ -77,14 +77,26 @@ fn only_what_is_new_or_stale_is_due() {
 #[test]
 fn a_change_is_told_from_a_renewal() {
     let mut cache = Cache::new(Freshness::default());
-    assert!(!cache.insert(&found(1, &[]), NOW), "nothing known, nothing found");
-    assert!(cache.insert(&found(1, &["mimi://a.example"]), NOW));
-    assert!(!cache.insert(&found(2, &["mimi://a.example"]), NOW), "a later end alone");
-    assert!(cache.insert(&found(2, &["mimi://a.example", "mimi://b.example"]), NOW));
-    assert!(!cache.insert(&found(2, &["mimi://b.example", "mimi://a.example"]), NOW), "another order alone");
+    assert_eq!(cache.insert(&found(1, &[]), NOW), None, "nothing known, nothing found");
+    assert_eq!(cache.insert(&found(1, &["mimi://a.example"]), NOW), Some(Change::New));
+    assert_eq!(cache.insert(&found(2, &["mimi://a.example"]), NOW), None, "a later end alone");
+    assert_eq!(cache.insert(&found(2, &["mimi://a.example", "mimi://b.example"]), NOW), Some(Change::Otherwise));
+    assert_eq!(cache.insert(&found(2, &["mimi://b.example", "mimi://a.example"]), NOW), None, "another order alone");
     let tagged = Found::of(cpi(), vec![mapping("mimi://a.example", &["Business"], DAY)]);
-    assert!(cache.insert(&tagged, NOW));
-    assert!(cache.insert(&found(1, &[]), NOW));
+    assert_eq!(cache.insert(&tagged, NOW), Some(Change::Otherwise));
+    assert_eq!(cache.insert(&found(1, &[]), NOW), Some(Change::Gone));
+}
+
+#[test]
+fn what_is_expired_by_hand_is_asked_for_and_still_known() {
+    let mut cache = cache_with(&found(2, &["mimi://a.example"]));
+    cache.expire();
+    assert!(is_due(&cache, Duration::ZERO));
+    assert_eq!(cache.find(&cpi(), &trust(), NOW), None);
+    assert_eq!(cache.insert(&found(2, &["mimi://a.example"]), NOW), None, "nothing has changed");
+    assert!(!is_due(&cache, Duration::ZERO));
+    cache.expire();
+    assert_eq!(cache.insert(&found(1, &[]), NOW), Some(Change::Gone));
 }
 
 /// What the file says is verified: by other trust anchors, after a change of one byte, and under another CPI it is nothing.

@@ -5,7 +5,7 @@ use protocol::cpi::Cpi;
 
 use super::client::Client;
 use super::stream::Progress;
-use crate::cache::Cache;
+use crate::cache::{Cache, Change};
 use crate::error::Error;
 
 /// What a synchronisation did.
@@ -16,7 +16,7 @@ pub struct Synced {
     /// How many were to be asked for, and how many of them were answered.
     pub progress: Progress,
     /// Those that can be reached elsewhere, or otherwise, than was known: a renewal is no change.
-    pub changed: Vec<Cpi>,
+    pub changed: Vec<(Cpi, Change)>,
     /// What ended it early. The answers until then are in the cache, and the next synchronisation asks for the rest.
     pub interrupted: Option<Error>,
 }
@@ -32,8 +32,8 @@ impl Client {
         while let Some(next) = lookups.next().await {
             match next {
                 Ok(found) => {
-                    if cache.insert(&found, (self.clock)()) {
-                        synced.changed.push(found.cpi);
+                    if let Some(change) = cache.insert(&found, (self.clock)()) {
+                        synced.changed.push((found.cpi, change));
                     }
                 }
                 Err(unanswered) => synced.interrupted = Some(unanswered.error),

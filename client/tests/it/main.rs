@@ -8,8 +8,10 @@ mod fixtures;
 
 mod book;
 mod faults;
+mod identifier_query;
 mod keys;
 mod lies;
 mod relays;
 mod server;
 mod sync;
+mod tags;

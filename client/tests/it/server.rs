@@ -24,6 +24,7 @@ use ohttp::{KeyConfig, SymmetricSuite};
 use protocol::cpi::Cpi;
 use protocol::key_configuration::KeyConfiguration;
 use protocol::lookup::{Answer, Entry, LookupRequest, Outcome};
+use protocol::mimi_query::{DIRECTORY_PATH, PATH_PREFIX};
 use protocol::problem::ProblemType;
 use protocol::{Signed, Timestamp};
 use tokio::net::TcpListener;
@@ -58,10 +59,22 @@ pub(crate) enum Manner {
     OneTooMany,
     /// An answer that is not what an answer looks like.
     NoAnswer,
+    /// 200 with this body, to the query of the MIMI protocol too.
+    Body(Vec<u8>),
     /// These documents for every identifier, whatever it is.
     Documents(Outcome, Vec<Vec<u8>>),
     /// Nothing before [`Server::release`].
     Slow,
+}
+
+/// A query of the MIMI protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct Queried {
+    pub(crate) authority: String,
+    pub(crate) domain: String,
+    pub(crate) media_type: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) capsule_bytes: usize,
 }
 
 /// What was asked for.
@@ -79,6 +92,8 @@ struct State {
     queue: Vec<Manner>,
     standing: Manner,
     asked: Vec<Asked>,
+    queried: Vec<Queried>,
+    directory: String,
     capsules: usize,
     key_fetches: usize,
     under_way: usize,
@@ -193,6 +208,12 @@ impl Server {
         self.state().served_keys = signed;
     }
 
+    /// What stands at the well-known URI of the MIMI protocol, and where that is.
+    pub(crate) fn serve_directory(&self, json: &str) -> String {
+        self.state().directory = json.to_owned();
+        format!("https://{}", self.address)
+    }
+
     pub(crate) fn publish(&self, cpi: Cpi, documents: Vec<Vec<u8>>) {
         self.state().mappings.insert(cpi, documents);
     }
@@ -214,6 +235,10 @@ impl Server {
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.state().asked.clone()
+    }
+
+    pub(crate) fn queried(&self) -> Vec<Queried> {
+        self.state().queried.clone()
     }
 
     pub(crate) fn capsules(&self) -> usize {
@@ -254,6 +279,9 @@ impl Server {
             state.key_fetches += 1;
             return Response::new(Body::whole(state.served_keys.clone()));
         }
+        if request.uri().path() == DIRECTORY_PATH {
+            return Response::new(Body::whole(self.state().directory.clone().into_bytes()));
+        }
         assert_eq!(request.headers()[header::CONTENT_TYPE], "message/ohttp-req");
         let capsule = request.into_body().collect().await.unwrap().to_bytes();
         let manner = {
@@ -286,10 +314,23 @@ impl Server {
         let opened = self.state().gateways.iter().find_map(|gateway| gateway.decapsulate(capsule).ok());
         let Some((binary, sealer)) = opened else { return unknown_key() };
         let message = bhttp::Message::read_bhttp(&mut Cursor::new(&binary)).unwrap();
-        assert_eq!(message.control().path(), Some(&b"/v1/lookup"[..]));
-        let cpis = LookupRequest::decode(message.content()).unwrap().cpis().to_vec();
+        let path = String::from_utf8(message.control().path().unwrap().to_vec()).unwrap();
+        let cpis = if let Some(domain) = path.strip_prefix(PATH_PREFIX) {
+            self.state().queried.push(Queried {
+                authority: String::from_utf8(message.control().authority().unwrap().to_vec()).unwrap(),
+                domain: domain.to_owned(),
+                media_type: message.header().get(b"content-type").unwrap().to_vec(),
+                body: message.content().to_vec(),
+                capsule_bytes: capsule.len(),
+            });
+            Vec::new()
+        } else {
+            assert_eq!(path, "/v1/lookup");
+            let cpis = LookupRequest::decode(message.content()).unwrap().cpis().to_vec();
+            self.state().asked.push(Asked { cpis: cpis.clone(), capsule_bytes: capsule.len() });
+            cpis
+        };
         let inner = self.inner(&cpis, &manner);
-        self.state().asked.push(Asked { cpis, capsule_bytes: capsule.len() });
         let mut sealed = sealer.encapsulate(&inner).unwrap();
         if matches!(manner, Manner::CutCapsule) {
             sealed.pop();
@@ -306,6 +347,7 @@ impl Server {
                 (StatusCode::UNPROCESSABLE_ENTITY, None, ProblemType::AnswerTooLarge.problem().to_json())
             }
             Manner::NoAnswer => (StatusCode::OK, None, b"no answer".to_vec()),
+            Manner::Body(body) => (StatusCode::OK, None, body.clone()),
             _ => {
                 let mut entries: Vec<Entry> = cpis.iter().map(|cpi| self.entry(cpi, manner)).collect();
                 if matches!(manner, Manner::OneTooMany) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use client::cache::{Cache, Freshness};
+use client::cache::{Cache, Change, Freshness};
 use client::lookup::{Client, Progress};
 use ohttp::hpke::Kem;
 use protocol::Timestamp;
@@ -66,7 +66,7 @@ async fn only_what_is_new_or_stale_is_asked_for_again() {
     scene.pass(HOUR);
     scene.server.publish(number(150), vec![signed(&number(150), HOLDER, "mimi://b.example", &[], 1, State::Live)]);
     let third = scene.client.sync(&scene.book, &mut cache, |_| ()).await;
-    assert_eq!((third.kept, third.changed.as_slice()), (100, &[number(150)][..]));
+    assert_eq!((third.kept, third.changed.as_slice()), (100, &[(number(150), Change::New)][..]));
     assert_eq!(scene.asked_since(requests), (100..200).map(number).collect());
 
     // A new contact, alone.
@@ -80,7 +80,7 @@ async fn only_what_is_new_or_stale_is_asked_for_again() {
     scene.pass(HOUR * 24 * 7);
     scene.server.publish(number(3), Vec::new());
     let last = scene.client.sync(&scene.book, &mut cache, |_| ()).await;
-    assert_eq!((last.kept, last.changed.as_slice()), (0, &[number(3)][..]));
+    assert_eq!((last.kept, last.changed.as_slice()), (0, &[(number(3), Change::Gone)][..]));
     assert!(cache.find(&number(3), &trust().provers, NOW.plus(HOUR * 24 * 7)).unwrap().mappings.is_empty());
 }
 

@@ -124,6 +124,16 @@ impl MapReader {
         value.as_integer().and_then(|n| u64::try_from(n).ok()).ok_or(FieldError::Type(label.name))
     }
 
+    /// Takes an optional unsigned integer.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::Type`].
+    pub fn optional_unsigned(&mut self, label: Label) -> Result<Option<u64>, FieldError> {
+        let number = |value: Value| value.as_integer().and_then(|n| u64::try_from(n).ok());
+        self.take(label).map(|value| number(value).ok_or(FieldError::Type(label.name))).transpose()
+    }
+
     /// Takes a required boolean.
     ///
     /// # Errors

@@ -50,6 +50,8 @@ fn what_may_be_asked_must_be_said() {
         ("a", "post", "/a"),
         ("a", "POST", "a"),
         ("a", "POST", "/a?b"),
+        ("a", "POST", "/a/b{c}"),
+        ("a", "POST", "/a/{}"),
         ("", "POST", "/"),
     ] {
         let error = refused(|config| {

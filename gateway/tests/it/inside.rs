@@ -62,6 +62,21 @@ async fn what_is_not_allowed_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_segment_that_may_be_any_is_one_plain_segment() {
+    let scene = Scene::start().await;
+    for segment in ["", ".", "..", "a.example/b", "a%2Fb", "%2e%2e", "a;b", "a@b", "a.example?b=c"] {
+        let request = message("POST", "https", "store.example", &format!("/v1/identifierQuery/{segment}"));
+        scene.ask(&request).await.assert_problem(403, "target-not-allowed");
+    }
+    for path in ["/v1/identifierQuery", "/v1/identifierquery/a.example", "//v1/identifierQuery/a.example"] {
+        scene.ask(&message("POST", "https", "store.example", path)).await.assert_problem(403, "target-not-allowed");
+    }
+    assert!(scene.target.asked().is_empty());
+    let request = message("POST", "https", "store.example", "/v1/identifierQuery/xn--bcher-kva.example:443");
+    assert_eq!(scene.ask(&request).await.status(), 200);
+}
+
+#[tokio::test]
 async fn an_expectation_is_refused() {
     let scene = Scene::start().await;
     let mut request = lookup(b"");

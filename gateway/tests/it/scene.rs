@@ -280,7 +280,11 @@ pub(crate) fn config(authority: &Authority, folder: &Path) -> Config {
             kems: vec![KemName::X25519],
             aeads: vec![AeadName::Aes128Gcm, AeadName::ChaCha20Poly1305],
         },
-        allowed: vec![allowed("POST", "/v1/lookup"), allowed("GET", "/.well-known/mimi-protocol-directory")],
+        allowed: vec![
+            allowed("POST", "/v1/lookup"),
+            allowed("GET", "/.well-known/mimi-protocol-directory"),
+            allowed("POST", "/v1/identifierQuery/{domain}"),
+        ],
         target: None,
         limits: Limits::default(),
         exchange: Exchange { padded_response_bytes: BUCKETS.to_vec(), ..Exchange::default() },

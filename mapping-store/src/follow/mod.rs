@@ -4,6 +4,7 @@
 //! source is trusted for nothing: what does not verify, or is refused, is counted and passed over. The position is kept in
 //! the store's database after the documents are durable, so a crash repeats some of them, which changes nothing.
 
+mod forward;
 mod source;
 
 use std::time::Duration;
@@ -13,7 +14,10 @@ use service::{CancellationToken, ClientTlsConfig, TlsError};
 
 use crate::metrics;
 use crate::storage::{Storage as _, StorageError};
-use crate::store::{PublishError, Published, Store};
+use crate::store::{PublishError, Store};
+pub use forward::PlaybackError;
+pub(crate) use forward::play_back;
+pub(crate) use source::feed_entry;
 use source::{Batch, Source};
 
 /// After a failure, wait this long at first; twice as long after the next, up to [`MAX_PAUSE`].
@@ -54,6 +58,12 @@ pub enum FollowError {
     /// The source's log is shorter than what was read of it: it has lost something.
     #[error("follow: the source's log ends before what was read of it earlier")]
     WentBack,
+    /// The source's log is another one than that from which this store's backup was made.
+    #[error("follow: the source's log has another document at number {0} than this store's")]
+    OtherLog(u64),
+    /// The source's documents come to other numbers here.
+    #[error("follow: what the source has at number {0} is refused here, or stands elsewhere")]
+    Diverged(u64),
     /// This store is busy or full.
     #[error("follow: {0}")]
     Store(#[from] PublishError),
@@ -145,11 +155,11 @@ impl Follower {
         let (mut step, mut at) = (Step::default(), Position { shard, number });
         for (position, outcome) in submitted {
             let outcome = match outcome {
-                Ok(submitted) => self.store.outcome(submitted).await,
+                Ok(submitted) => self.store.written(submitted).await,
                 Err(error) => Err(error),
             };
             match outcome {
-                Ok(Published::New(_) | Published::Known(_)) => step.taken += 1,
+                Ok(_) => step.taken += 1,
                 Err(error) if passes(&error) => {
                     failure = Some(error);
                     break;

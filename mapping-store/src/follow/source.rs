@@ -127,7 +127,7 @@ fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<LogEntry>, Follow
     while !sequence.is_empty() {
         let malformed = |_| FollowError::Malformed("not a CBOR sequence of entries");
         let (item, rest) = cbor::split_first(sequence, MAX_ENTRY_BYTES).map_err(malformed)?;
-        let entry = entry(cbor::decode(item, MAX_ENTRY_BYTES).map_err(malformed)?);
+        let entry = feed_entry(cbor::decode(item, MAX_ENTRY_BYTES).map_err(malformed)?);
         let entry = entry.ok_or(FollowError::Malformed("not a CBOR sequence of entries"))?;
         next = Position { number: next.number.saturating_add(1), ..next };
         if entry.position != next {
@@ -139,7 +139,8 @@ fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<LogEntry>, Follow
     Ok(entries)
 }
 
-fn entry(value: Value) -> Option<LogEntry> {
+/// One entry of a change feed.
+pub(crate) fn feed_entry(value: Value) -> Option<LogEntry> {
     let [shard, number, kind, document] = value.into_array().ok()?.try_into().ok()?;
     let unsigned = |value: Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
     let position = Position { shard: u32::try_from(unsigned(shard)?).ok()?, number: unsigned(number)? };

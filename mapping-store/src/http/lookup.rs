@@ -1,6 +1,6 @@
 //! `POST /v1/lookup`: 1 to 64 CPIs, for a gateway; over HTTP by its certificate, or in its process.
 //!
-//! 200 and an answer (`application/cbor`). Refusals: `not-through-gateway`, `malformed`, `too-large`,
+//! 200 and an answer (`application/cbor`), compact if it was asked for so. Refusals: `not-through-gateway`, `malformed`, `too-large`,
 //! `unsupported-media-type`, `answer-too-large`, `unavailable`.
 
 use std::num::NonZeroU32;
@@ -11,15 +11,16 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use http_body_util::BodyExt as _;
-use protocol::lookup::LookupRequest;
+use protocol::lookup::{Answer, LookupRequest};
 use protocol::media;
 use protocol::problem::ProblemType;
 use service::Peer;
 
 use super::problem::Problem;
-use super::{App, read};
+use super::{App, identifier_query, read};
 use crate::metrics;
-use crate::store::Store;
+use crate::storage::StorageError;
+use crate::store::{LookupFailure, Store};
 
 const MAX_BYTES: usize = 32 * 1024;
 
@@ -43,28 +44,36 @@ async fn answer(store: &Store, request: Request) -> Result<Response, Problem> {
             ::metrics::counter!(metrics::LOOKUPS, "outcome" => outcome).increment(count);
         }
     }
-    let mut response = Response::new(answer.bytes.into());
+    let body = if question.is_compact() { compact(&answer.bytes)? } else { answer.bytes };
+    let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media::CBOR));
     let asked = u32::try_from(question.cpis().len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     response.extensions_mut().insert(LookupCost(asked));
     Ok(response)
 }
 
+/// The answer without its documents, which were verified when they were published.
+fn compact(answer: &[u8]) -> Result<Vec<u8>, Problem> {
+    let damaged = || Problem::from(LookupFailure::Storage(StorageError::Damaged("a record")));
+    let answer = Answer::decode(answer).map_err(|_| damaged())?;
+    Ok(answer.to_compact().map_err(|_| damaged())?.encode())
+}
+
 impl Store {
-    /// Answers a lookup that a gateway in this process took out of a capsule: `POST /v1/lookup` and nothing else.
+    /// Answers what a gateway in this process took out of a capsule: `POST` of `/v1/lookup` and of
+    /// `/v1/identifierQuery/{domain}`, and nothing else.
     pub async fn lookup_in_process(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
-        let problem_type = match (request.uri().path(), request.method()) {
-            (protocol::lookup::PATH, &Method::POST) => None,
-            (protocol::lookup::PATH, _) => Some(ProblemType::MethodNotAllowed),
-            _ => Some(ProblemType::NotFound),
+        let path = request.uri().path();
+        let (is_lookup, is_query) = (path == protocol::lookup::PATH, identifier_query::is_path(path));
+        let is_post = request.method() == Method::POST;
+        let request = request.map(axum::body::Body::from);
+        let answered = match (is_lookup, is_query) {
+            (false, false) => Err(ProblemType::NotFound.problem().into()),
+            _ if !is_post => Err(ProblemType::MethodNotAllowed.problem().into()),
+            (true, _) => answer(self, request).await,
+            (false, true) => identifier_query::answer(self, request).await,
         };
-        let response = match problem_type {
-            Some(problem_type) => Problem::from(problem_type.problem()).into_response(),
-            None => match answer(self, request.map(axum::body::Body::from)).await {
-                Ok(response) => response,
-                Err(problem) => problem.into_response(),
-            },
-        };
+        let response = answered.unwrap_or_else(Problem::into_response);
         let (head, body) = response.into_parts();
         // The body is at hand: collecting it neither waits nor fails.
         let body = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());

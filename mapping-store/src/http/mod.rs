@@ -2,6 +2,8 @@
 
 pub(crate) mod changes;
 mod conflicts;
+mod directory;
+mod identifier_query;
 mod lookup;
 mod mappings;
 mod problem;
@@ -24,6 +26,7 @@ use service::serve::network;
 use service::{CancellationToken, KeyedLimiter, Limiter, Listener, Peer, Readiness, install_metrics, run_admin, serve};
 
 use crate::config::{CertificatesConfig, Config, ConfigError};
+use crate::control;
 use crate::store::Store;
 use problem::Problem;
 
@@ -37,6 +40,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_STEP: usize = 256;
 /// How often the gauges are read off the engine.
 const OBSERVE_EVERY: Duration = Duration::from_secs(10);
+/// After a failure of a change of the hash key.
+const ROTATION_PAUSE: Duration = Duration::from_secs(5);
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 
 /// The bound sockets of a mapping store.
@@ -127,12 +132,16 @@ pub async fn run(
     let limits = tokio::spawn(async move { limits.per_publisher.sweep(token).await });
     let sweeping = tokio::spawn(sweep(app.store.clone(), shutdown.clone()));
     let observing = tokio::spawn(observe(app.store.clone(), shutdown.clone()));
+    let rotating = tokio::spawn(rotate(app.store.clone(), shutdown.clone()));
+    let control = tokio::spawn(control::serve(app.store.clone(), config.store.folder, shutdown.clone()));
     readiness.set_ready(true);
     tracing::info!("mapping store serving");
     let drained = serve(listeners.public, TowerToHyperService::new(router(app)), shutdown).await;
     readiness.set_ready(false);
     tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "mapping store drained");
-    for task in [Some(limits), Some(sweeping), Some(observing), admin].into_iter().flatten() {
+    for task in
+        [Some(limits), Some(sweeping), Some(observing), Some(rotating), Some(control), admin].into_iter().flatten()
+    {
         // A task that panicked has said so already.
         let _ = task.await;
     }
@@ -159,9 +168,23 @@ async fn sweep(store: Store, shutdown: CancellationToken) {
 
 async fn observe(store: Store, shutdown: CancellationToken) {
     loop {
-        store.observe();
+        store.observe().await;
         if shutdown.run_until_cancelled(tokio::time::sleep(OBSERVE_EVERY)).await.is_none() {
             break;
+        }
+    }
+}
+
+/// Carries changes of the hash key through: one that was cut short, and those that are asked for.
+async fn rotate(store: Store, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(store.rotation_begun()).await.is_some() {
+        match shutdown.run_until_cancelled(store.rotate(|_| {})).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "changing the hash key failed; it goes on after a pause");
+                shutdown.run_until_cancelled(tokio::time::sleep(ROTATION_PAUSE)).await;
+            }
         }
     }
 }
@@ -174,6 +197,8 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/changes", get(changes::read))
         .route("/v1/conflicts", post(conflicts::ask))
         .route(protocol::lookup::PATH, post(lookup::over_http))
+        .route(identifier_query::ROUTE, post(identifier_query::over_http))
+        .route(protocol::mimi_query::DIRECTORY_PATH, get(directory::describe))
         .route("/.well-known/mimi-discovery-provider", get(provider::describe))
         .method_not_allowed_fallback(not_allowed)
         .fallback(|| async { Problem::from(ProblemType::NotFound.problem()) })

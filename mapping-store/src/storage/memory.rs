@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use protocol::Timestamp;
 use protocol::receipt::Position;
 
-use super::{LogEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated, shard_of};
+use super::{LogEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated, in_turn, shard_of};
 use crate::label::Label;
 
 pub(crate) struct Memory {
@@ -22,6 +22,7 @@ struct Kept {
     stamps: HashMap<[u8; 32], Stamp>,
     due: BTreeSet<(Timestamp, Label)>,
     cursors: HashMap<(String, u32), u64>,
+    notes: HashMap<String, Vec<u8>>,
     tally: Tally,
     fails: Option<StorageError>,
 }
@@ -42,28 +43,43 @@ impl Memory {
 }
 
 impl Kept {
-    fn update(&mut self, update: Update, shards: u32) -> Updated {
-        if self.records.get(&update.label).map_or(0, |(revision, _)| *revision) != update.expected {
+    fn update_all(&mut self, mut updates: Vec<Update>, shards: u32) -> Vec<Updated> {
+        let mut outcomes: Vec<_> = updates.iter().map(|update| self.update(update)).collect();
+        let order = in_turn(&updates, |update| outcomes[update] != Updated::Conflict);
+        for (update, entry) in order {
+            let update_of = &mut updates[update];
+            let shard = shard_of(&update_of.label, shards);
+            let entry = update_of.entries[entry].clone();
+            let log = self.logs.entry(shard).or_default();
+            let position = Position { shard, number: log.len() as u64 + 1 };
+            log.push(LogEntry { position, kind: entry.kind, document: entry.document });
+            self.stamps.insert(entry.hash, Stamp { position, at: entry.at });
+            if let Updated::Done(positions) = &mut outcomes[update] {
+                positions.push(position);
+            }
+        }
+        outcomes
+    }
+
+    fn update(&mut self, update: &Update) -> Updated {
+        let revision = |label: &Label| self.records.get(label).map_or(0, |(revision, _)| *revision);
+        let stale = match &update.moved_from {
+            Some(old) => revision(old) != update.expected || revision(&update.label) != 0,
+            None => revision(&update.label) != update.expected,
+        };
+        if stale {
             return Updated::Conflict;
         }
         self.revision += 1;
         self.tally += update.tally;
-        match update.record {
-            Some(record) => self.records.insert(update.label, (self.revision, record)),
-            None => self.records.remove(&update.label),
-        };
-        update.was_due.map(|time| self.due.remove(&(time, update.label)));
-        update.is_due.map(|time| self.due.insert((time, update.label)));
-        let shard = shard_of(&update.label, shards);
-        let log = self.logs.entry(shard).or_default();
-        let mut positions = Vec::new();
-        for entry in update.entries {
-            let position = Position { shard, number: log.len() as u64 + 1 };
-            log.push(LogEntry { position, kind: entry.kind, document: entry.document });
-            self.stamps.insert(entry.hash, Stamp { position, at: entry.at });
-            positions.push(position);
+        let before = update.moved_from.unwrap_or(update.label);
+        self.records.remove(&before);
+        if let Some(record) = &update.record {
+            self.records.insert(update.label, (self.revision, record.clone()));
         }
-        Updated::Done(positions)
+        update.was_due.map(|time| self.due.remove(&(time, before)));
+        update.is_due.map(|time| self.due.insert((time, update.label)));
+        Updated::Done(Vec::new())
     }
 }
 
@@ -86,7 +102,7 @@ impl Storage for Memory {
         if let Some(error) = &kept.fails {
             return Err(error.clone());
         }
-        Ok(updates.into_iter().map(|update| kept.update(update, self.shards)).collect())
+        Ok(kept.update_all(updates, self.shards))
     }
 
     async fn stamp(&self, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
@@ -126,6 +142,18 @@ impl Storage for Memory {
 
     async fn set_cursor(&self, source: &str, at: Position) -> Result<(), StorageError> {
         self.kept().cursors.insert((source.to_owned(), at.shard), at.number);
+        Ok(())
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.kept().notes.get(name).cloned())
+    }
+
+    async fn set_note(&self, name: &str, note: Option<&[u8]>) -> Result<(), StorageError> {
+        match note {
+            Some(note) => self.kept().notes.insert(name.to_owned(), note.to_vec()),
+            None => self.kept().notes.remove(name),
+        };
         Ok(())
     }
 

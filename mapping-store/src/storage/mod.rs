@@ -73,6 +73,12 @@ pub trait Storage: Send + Sync + 'static {
     /// Keeps how far a follower has read. It survives the process; after a power failure an earlier one may stand, never a later.
     fn set_cursor(&self, source: &str, at: Position) -> impl Future<Output = Result<(), StorageError>> + Send;
 
+    /// What the store keeps about itself under this name.
+    fn note(&self, name: &str) -> impl Future<Output = Result<Option<Vec<u8>>, StorageError>> + Send;
+
+    /// Keeps a note, or drops it; durable when this returns, and never before what was written earlier.
+    fn set_note(&self, name: &str, note: Option<&[u8]>) -> impl Future<Output = Result<(), StorageError>> + Send;
+
     /// The sum of all updates' tallies.
     fn tally(&self) -> Tally;
 
@@ -98,6 +104,9 @@ pub struct Update {
     pub label: Label,
     /// The revision that was read; 0 if there was no record. The update is done only if it is still so.
     pub expected: u64,
+    /// The label under which the record stood so far, if it moves; `expected` is that record's revision, and there must be none
+    /// under `label`.
+    pub moved_from: Option<Label>,
     /// The record from here on; none to drop it.
     pub record: Option<Vec<u8>>,
     /// Its place in the index of the sweep before this.
@@ -137,6 +146,8 @@ pub struct NewEntry {
     pub hash: [u8; 32],
     /// When it was published.
     pub at: Timestamp,
+    /// Its turn among all entries of the updates that are done together: their order in the log.
+    pub turn: u32,
 }
 
 /// What became of an update.
@@ -146,6 +157,14 @@ pub enum Updated {
     Done(Vec<Position>),
     /// Somebody else has changed the record; nothing was done.
     Conflict,
+}
+
+/// The entries of those `updates` that are done, as (update, entry), in the order of their turns.
+fn in_turn(updates: &[Update], done: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+    let of = |(update, found): (usize, &Update)| (0..found.entries.len()).map(move |entry| (update, entry));
+    let mut order: Vec<_> = updates.iter().enumerate().filter(|(update, _)| done(*update)).flat_map(of).collect();
+    order.sort_by_key(|(update, entry)| updates[*update].entries[*entry].turn);
+    order
 }
 
 /// Where and when a document was published: what a receipt promises.

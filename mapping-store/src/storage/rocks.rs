@@ -9,6 +9,7 @@
 //! | `meta` | `format`, `shards` | version (4), count (4) |
 //! | | `tally` | live (8) ‖ tombstones (8) |
 //! | | `follow:` source `:` shard (4) | number (8) |
+//! | | `note:` name | what the store keeps about itself |
 //!
 //! All numbers are big-endian. A database of a newer format is refused. One process has the database open at a time;
 //! within it, one batch is written at a time, and revisions are the engine's sequence numbers, which never repeat.
@@ -21,10 +22,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::Timestamp;
 use protocol::receipt::Position;
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 
 use super::{
-    Figures, Kind, LogEntry, NewEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated, shard_of,
+    Figures, Kind, LogEntry, NewEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated, in_turn, shard_of,
 };
 use crate::label::Label;
 use options::{DUE, LOG, META, RECORDS, STAMPS};
@@ -40,6 +42,7 @@ const SHARDS: u32 = 1;
 pub struct Rocks {
     db: DB,
     options: Options,
+    read_only: bool,
     state: Mutex<State>,
 }
 
@@ -74,16 +77,59 @@ impl Rocks {
         let failed =
             |error: rocksdb::Error| StorageError::Open { folder: folder.to_owned(), reason: error.into_string() };
         let db = DB::open_cf_descriptors(&options, folder, families).map_err(failed)?;
-        let mut rocks = Self { db, options, state: Mutex::default() };
-        let shards = rocks.check_format()?;
-        let heads = (0..shards).map(|shard| rocks.last_number(shard)).collect::<Result<_, _>>()?;
-        rocks.state = Mutex::new(State { heads, tally: rocks.read_tally()? });
-        Ok(rocks)
+        Self { db, options, read_only: false, state: Mutex::default() }.opened()
     }
 
     /// The last number of each shard.
     pub(crate) fn heads(&self) -> Vec<u64> {
         self.state().heads.clone()
+    }
+
+    /// As [`Storage::note`].
+    pub(crate) fn read_note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.db.get_cf(self.family(META), note_key(name))?)
+    }
+
+    /// As [`Storage::set_note`].
+    pub(crate) fn write_note(&self, name: &str, note: Option<&[u8]>) -> Result<(), StorageError> {
+        let family = self.family(META);
+        match note {
+            Some(note) => self.db.put_cf_opt(family, note_key(name), note, &synced())?,
+            None => self.db.delete_cf_opt(family, note_key(name), &synced())?,
+        }
+        Ok(())
+    }
+
+    /// Copies the database as it is at one moment into `folder`, which must not exist; writing goes on meanwhile. Tables are
+    /// hard links where the file system is the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`]; RocksDB takes back what it has begun.
+    pub(crate) fn checkpoint(&self, folder: &Path) -> Result<(), StorageError> {
+        Ok(Checkpoint::new(&self.db)?.create_checkpoint(folder)?)
+    }
+
+    /// Opens a database that nobody writes, to read it: a backup, for one. Nothing in it is changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rocks::open`].
+    pub fn open_read_only(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        let (mut options, families) = options::all(cache_bytes);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let failed =
+            |error: rocksdb::Error| StorageError::Open { folder: folder.to_owned(), reason: error.into_string() };
+        let db = DB::open_cf_descriptors_read_only(&options, folder, families, false).map_err(failed)?;
+        Self { db, options, read_only: true, state: Mutex::default() }.opened()
+    }
+
+    fn opened(mut self) -> Result<Self, StorageError> {
+        let shards = self.check_format()?;
+        let heads = (0..shards).map(|shard| self.last_number(shard)).collect::<Result<_, _>>()?;
+        self.state = Mutex::new(State { heads, tally: self.read_tally()? });
+        Ok(self)
     }
 
     /// The shards of a database of this format; a new one gets both.
@@ -96,7 +142,7 @@ impl Rocks {
         match (number(FORMAT_KEY)?, number(SHARDS_KEY)?) {
             (Some(found), _) if found > FORMAT => Err(StorageError::Newer { found, known: FORMAT }),
             (Some(_), Some(shards)) if shards > 0 => Ok(shards),
-            (None, None) => {
+            (None, None) if !self.read_only => {
                 let mut batch = WriteBatch::default();
                 batch.put_cf(self.family(META), FORMAT_KEY, FORMAT.to_be_bytes());
                 batch.put_cf(self.family(META), SHARDS_KEY, SHARDS.to_be_bytes());
@@ -128,6 +174,20 @@ impl Rocks {
         value.map_or(Ok(0), |value| Ok(split_record(&value)?.revision))
     }
 
+    /// Whether another update has come before this one, in the database or in its group.
+    fn is_stale(&self, update: &Update, touched: &mut HashSet<Label>) -> Result<bool, StorageError> {
+        let labels = [Some(update.label), update.moved_from];
+        let mut fresh = true;
+        for label in labels.into_iter().flatten() {
+            fresh &= touched.insert(label);
+        }
+        let stood = match &update.moved_from {
+            Some(old) => self.revision(old)? == update.expected && self.revision(&update.label)? == 0,
+            None => self.revision(&update.label)? == update.expected,
+        };
+        Ok(!(fresh && stood))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,9 +208,12 @@ impl Rocks {
             }
             None => batch.delete_cf(self.family(RECORDS), update.label),
         }
-        if update.was_due != update.is_due {
+        if let Some(old) = &update.moved_from {
+            batch.delete_cf(self.family(RECORDS), old);
+        }
+        if update.was_due != update.is_due || update.moved_from.is_some() {
             if let Some(time) = update.was_due {
-                batch.delete_cf(self.family(DUE), due_key(time, &update.label));
+                batch.delete_cf(self.family(DUE), due_key(time, update.moved_from.as_ref().unwrap_or(&update.label)));
             }
             if let Some(time) = update.is_due {
                 batch.put_cf(self.family(DUE), due_key(time, &update.label), []);
@@ -165,22 +228,23 @@ impl Rocks {
         let (mut batch, mut touched) = (WriteBatch::default(), HashSet::with_capacity(updates.len()));
         let mut outcomes = Vec::with_capacity(updates.len());
         for update in updates {
-            if !touched.insert(update.label) || self.revision(&update.label)? != update.expected {
+            if self.is_stale(update, &mut touched)? {
                 outcomes.push(Updated::Conflict);
                 continue;
             }
-            let shard = shard_of(&update.label, shard_count(&next));
-            let head = &mut next.heads[shard as usize];
-            let mut positions = Vec::with_capacity(update.entries.len());
-            for entry in &update.entries {
-                *head += 1;
-                let position = Position { shard, number: *head };
-                self.put_entry(&mut batch, position, entry);
-                positions.push(position);
-            }
             self.put_update(&mut batch, update, revision);
             next.tally += update.tally;
-            outcomes.push(Updated::Done(positions));
+            outcomes.push(Updated::Done(Vec::with_capacity(update.entries.len())));
+        }
+        for (update, entry) in in_turn(updates, |update| outcomes[update] != Updated::Conflict) {
+            let shard = shard_of(&updates[update].label, shard_count(&next));
+            let head = &mut next.heads[shard as usize];
+            *head += 1;
+            let position = Position { shard, number: *head };
+            self.put_entry(&mut batch, position, &updates[update].entries[entry]);
+            if let Updated::Done(positions) = &mut outcomes[update] {
+                positions.push(position);
+            }
         }
         if !batch.is_empty() {
             let tally = [next.tally.live.to_be_bytes(), next.tally.tombstones.to_be_bytes()];
@@ -200,6 +264,9 @@ impl Drop for Rocks {
     /// Leaves tables and an empty write-ahead log: the next start has nothing to play back, and nothing to lose with a log that
     /// is cut meanwhile. If that fails, the log has it all.
     fn drop(&mut self) {
+        if self.read_only {
+            return;
+        }
         for family in options::FAMILIES {
             if let Err(error) = self.db.flush_cf(self.family(family)) {
                 tracing::warn!(%error, "the database was closed without writing its tables; its log has what is missing");
@@ -295,6 +362,14 @@ impl Storage for Rocks {
         Ok(self.db.put_cf(self.family(META), cursor_key(source, at.shard), at.number.to_be_bytes())?)
     }
 
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read_note(name)
+    }
+
+    async fn set_note(&self, name: &str, note: Option<&[u8]>) -> Result<(), StorageError> {
+        self.write_note(name, note)
+    }
+
     fn tally(&self) -> Tally {
         self.state().tally
     }
@@ -354,6 +429,10 @@ fn due_key(time: Timestamp, label: &Label) -> [u8; 41] {
     key[..8].copy_from_slice(&time.seconds().to_be_bytes());
     key[8..].copy_from_slice(label);
     key
+}
+
+fn note_key(name: &str) -> Vec<u8> {
+    [b"note:", name.as_bytes()].concat()
 }
 
 fn cursor_key(source: &str, shard: u32) -> Vec<u8> {

@@ -22,13 +22,14 @@ fn time(seconds: u64) -> Timestamp {
 }
 
 fn entry(n: u8) -> NewEntry {
-    NewEntry { kind: Kind::Mapping, document: vec![n; 100], hash: [n; 32], at: time(n.into()) }
+    NewEntry { kind: Kind::Mapping, document: vec![n; 100], hash: [n; 32], at: time(n.into()), turn: n.into() }
 }
 
 fn put(n: u8, expected: u64, record: &[u8]) -> Update {
     Update {
         label: label(n),
         expected,
+        moved_from: None,
         record: Some(record.to_vec()),
         was_due: None,
         is_due: None,
@@ -185,6 +186,57 @@ async fn the_tally_is_that_of_the_updates_done(storage: &impl Storage) {
     assert_eq!(storage.tally(), tally(2, 3));
 }
 
+async fn entries_stand_in_the_order_of_their_turns(storage: &impl Storage) {
+    let shard = shard_of(&label(60), storage.shards());
+    let other = (61..=255).find(|n| shard_of(&label(*n), storage.shards()) == shard).unwrap();
+    let before = storage.head(shard).await.unwrap();
+    let with_turn = |n, turn| NewEntry { turn, ..entry(n) };
+    let group = vec![
+        Update { entries: vec![with_turn(1, 0), with_turn(2, 3)], ..put(60, NO_RECORD, b"") },
+        Update { entries: vec![with_turn(9, 2)], ..put(60, 77, b"conflict") },
+        Update { entries: vec![with_turn(3, 1), with_turn(4, 5)], ..put(other, NO_RECORD, b"") },
+    ];
+    let at = |step| Position { shard, number: before + step };
+    let outcomes = storage.update(group).await.unwrap();
+    let expected = [Updated::Done(vec![at(1), at(3)]), Updated::Conflict, Updated::Done(vec![at(2), at(4)])];
+    assert_eq!(outcomes, expected);
+    let log = storage.log_after(at(0), 10, 10_000).await.unwrap();
+    assert_eq!(log.iter().map(|entry| entry.document[0]).collect::<Vec<_>>(), [1, 3, 2, 4]);
+}
+
+async fn a_record_moves_to_another_label_in_one_step(storage: &impl Storage) {
+    done(storage, Update { is_due: Some(time(9)), ..put(70, NO_RECORD, b"moves") }).await;
+    let read_at = revision(storage, 70).await;
+    let moving = |expected, due| Update {
+        moved_from: Some(label(70)),
+        was_due: Some(time(9)),
+        is_due: Some(time(due)),
+        ..put(71, expected, b"moved")
+    };
+    assert_eq!(storage.update(vec![moving(read_at + 1, 9)]).await.unwrap(), [Updated::Conflict]);
+    done(storage, moving(read_at, 9)).await;
+    assert_eq!(read(storage, 70).await, None);
+    assert_eq!(read(storage, 71).await.unwrap().1, b"moved");
+    assert_eq!(storage.due(time(9), 10).await.unwrap(), [label(71)]);
+    // Neither what has moved already, nor onto another record.
+    assert_eq!(storage.update(vec![moving(read_at, 9)]).await.unwrap(), [Updated::Conflict]);
+    done(storage, put(70, NO_RECORD, b"another")).await;
+    let other = revision(storage, 70).await;
+    assert_eq!(storage.update(vec![moving(other, 9)]).await.unwrap(), [Updated::Conflict]);
+    assert_eq!(read(storage, 71).await.unwrap().1, b"moved");
+}
+
+async fn notes_are_kept(storage: &impl Storage) {
+    assert_eq!(storage.note("a").await.unwrap(), None);
+    storage.set_note("a", Some(b"one")).await.unwrap();
+    storage.set_note("ab", Some(b"other")).await.unwrap();
+    storage.set_note("a", Some(b"two")).await.unwrap();
+    assert_eq!(storage.note("a").await.unwrap().as_deref(), Some(b"two".as_slice()));
+    storage.set_note("a", None).await.unwrap();
+    assert_eq!(storage.note("a").await.unwrap(), None);
+    assert_eq!(storage.note("ab").await.unwrap().as_deref(), Some(b"other".as_slice()));
+}
+
 /// Of many tasks that add one to the same record, each succeeds as often as it was told so.
 async fn concurrent_updates_of_one_record_lose_nothing<S: Storage>(storage: Arc<S>) {
     let add = |storage: Arc<S>, n: u8| async move {
@@ -227,6 +279,9 @@ async fn every_behaviour<S: Storage>(fresh: impl Fn() -> S) {
     records_are_scanned_in_the_order_of_their_labels(&fresh()).await;
     a_follower_s_position_is_kept_for_each_source_and_shard(&fresh()).await;
     the_tally_is_that_of_the_updates_done(&fresh()).await;
+    entries_stand_in_the_order_of_their_turns(&fresh()).await;
+    a_record_moves_to_another_label_in_one_step(&fresh()).await;
+    notes_are_kept(&fresh()).await;
     concurrent_updates_of_one_record_lose_nothing(Arc::new(fresh())).await;
 }
 

@@ -5,6 +5,7 @@ use protocol::{DocumentError, SignatureError};
 use service::secret_file::SecretFileError;
 
 use crate::config::ConfigError;
+use crate::hash_key::HashKeyError;
 use crate::rules::Refusal;
 use crate::storage::StorageError;
 use crate::writer::WriteError;
@@ -15,6 +16,15 @@ pub enum OpenError {
     /// A key file.
     #[error(transparent)]
     Key(#[from] SecretFileError),
+    /// The hash key.
+    #[error(transparent)]
+    HashKey(#[from] HashKeyError),
+    /// Restored from a backup and not brought forward.
+    #[error(
+        "the database was restored from a backup that ends at number {0}; bring it forward with `follow`, or with `import \
+         --brings-forward` from a kept change feed, or restore it with --accept-loss"
+    )]
+    Restored(u64),
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),

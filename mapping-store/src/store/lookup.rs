@@ -42,7 +42,7 @@ impl<S: Storage> Store<S> {
         head(&mut answer.bytes, ARRAY, request.cpis().len());
         for cpi in request.cpis() {
             let write = |stored: Option<Stored<'_>>| answer.entry(stored);
-            let outcome = shared.storage.record(&shared.labels.label(cpi), write).await??;
+            let outcome = self.find(cpi, write).await??;
             outcomes[usize::from(outcome.code())] += 1;
         }
         Ok(Answered { bytes: answer.bytes, outcomes })

@@ -1,12 +1,16 @@
 //! [`Store`]: publish, remove, look up, follow. Cheap to clone; all clones are one store.
 
 mod error;
+mod find;
 mod lookup;
+mod restored;
+pub(crate) mod rotation;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use protocol::authenticated::UnverifiedMapping;
 use protocol::receipt::{Position, Receipt};
@@ -14,18 +18,21 @@ use protocol::removal::Removal;
 use protocol::trust::TrustAnchors;
 use protocol::{CLOCK_SKEW, PublicKey, Signed, SigningKey, Timestamp, Unverified};
 use service::secret_file;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::config::StoreConfig;
 use crate::conflict::{self, ConflictError, ConflictNotice};
+use crate::hash_key::{self, HashKeyError};
 use crate::issuers::Issuers;
-use crate::label::LabelKey;
+use crate::label::{Labels, Ring};
 use crate::record::View;
 use crate::storage::{Checked, Disagreement, Kind, LogEntry, Rocks, Stamp, Storage, StorageError, Stored};
-use crate::writer::{Answer, Document, Parts, Writer, Written};
+use crate::writer::{self, Answer, Document, Parts, Writer, Written};
 
 pub use error::{LookupFailure, OpenError, PublishError};
 pub use lookup::Answered;
+pub(crate) use restored::mark as mark_restored;
+pub use rotation::{Rotating, RotationError};
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -55,7 +62,11 @@ struct Shared<S> {
     writer: Writer,
     storage: Arc<S>,
     heads: Arc<[watch::Sender<u64>]>,
-    labels: Arc<LabelKey>,
+    labels: Arc<Labels>,
+    hash_key: hash_key::Source,
+    /// Held by whoever changes the hash key.
+    rotating: Mutex<()>,
+    rotation: Notify,
     trust: TrustAnchors,
     issuers: Issuers,
     provider: String,
@@ -85,16 +96,66 @@ impl Store {
         config.trust()?;
         config.issuers()?;
         let storage = Rocks::open(&config.folder, config.cache_bytes)?;
+        restored::refuse(&storage)?;
+        Self::over_rocks(storage, config, clock)
+    }
+
+    /// As [`Store::open`], and takes a database that was restored from a backup and has not been brought forward: it answers as
+    /// of the backup until it is, so nobody is to be served from it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub fn open_to_bring_forward(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        config.trust()?;
+        config.issuers()?;
+        Self::over_rocks(Rocks::open(&config.folder, config.cache_bytes)?, config, clock)
+    }
+
+    /// Opens a database to read it: a backup, or one that nobody serves. Nothing is changed in it, nothing can be published.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub fn open_read_only(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        let storage = Rocks::open_read_only(&config.folder, config.cache_bytes)?;
+        let source = hash_key::Source::of(&config.hash_key_file);
+        let ring = source.read()?.ok_or_else(|| HashKeyError::Missing(source.to_string()))?;
+        let known = known(&storage)?;
+        if known.checks.iter().any(|check| !ring.checks().contains(check)) {
+            return Err(HashKeyError::Other(source.to_string()).into());
+        }
         let heads = storage.heads();
-        Self::over(storage, heads, config, clock)
+        Self::over(storage, heads, ring, config, clock)
+    }
+
+    fn over_rocks(storage: Rocks, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        let settled = hash_key::Source::of(&config.hash_key_file).settle(&known(&storage)?, rand::random)?;
+        if settled.changed {
+            storage.write_note(hash_key::MOVED_NOTE, None)?;
+            storage.write_note(hash_key::NOTE, Some(settled.ring.checks().as_flattened()))?;
+        }
+        let heads = storage.heads();
+        Self::over(storage, heads, settled.ring, config, clock)
+    }
+
+    /// Copies the database as it is now into `folder`, which must not exist. Publications go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn checkpoint(&self, folder: PathBuf) -> Result<(), StorageError> {
+        let store = self.clone();
+        let copying = tokio::task::spawn_blocking(move || store.shared.storage.checkpoint(&folder));
+        copying.await.unwrap_or_else(|_| Err(StorageError::Failed("the copy was cut off".to_owned())))
     }
 }
 
 impl<S: Storage> Store<S> {
     /// A store over an open engine whose shards end at `heads`.
-    fn over(storage: S, heads: Vec<u64>, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+    fn over(storage: S, heads: Vec<u64>, ring: Ring, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
         let (trust, issuers) = (config.trust()?, config.issuers()?);
-        let labels = Arc::new(LabelKey::new(secret_file::read_or_create(&config.hash_key_file, rand::random)?));
+        let labels = Arc::new(Labels::new(ring));
         let receipt_key = SigningKey::from_seed(&secret_file::read_or_create(&config.receipt_key_file, rand::random)?);
         let storage = Arc::new(storage);
         let heads: Arc<[_]> = heads.into_iter().map(watch::Sender::new).collect();
@@ -110,6 +171,9 @@ impl<S: Storage> Store<S> {
             storage,
             heads,
             labels,
+            hash_key: hash_key::Source::of(&config.hash_key_file),
+            rotating: Mutex::default(),
+            rotation: Notify::new(),
             trust,
             issuers,
             provider: config.provider.clone(),
@@ -156,7 +220,7 @@ impl<S: Storage> Store<S> {
     ///
     /// [`PublishError`]; nothing has changed then.
     pub async fn remove(&self, removal: &[u8]) -> Result<Published, PublishError> {
-        let submitted = self.submit_removal(removal)?;
+        let submitted = self.hand_in(self.verify_removal(removal)?)?;
         self.outcome(submitted).await
     }
 
@@ -165,24 +229,38 @@ impl<S: Storage> Store<S> {
     /// A mapping is verified as of when it was signed: a withdrawal or replacement takes back what is older even if it has
     /// expired since. What has expired is never served, whenever it was verified.
     pub(crate) fn submit(&self, kind: Kind, document: &[u8]) -> Result<Submitted, PublishError> {
+        self.hand_in(self.verify_logged(kind, document)?)
+    }
+
+    /// Verifies what stands in a log, as [`Store::submit`] does.
+    pub(crate) fn verify_logged(&self, kind: Kind, document: &[u8]) -> Result<Document, PublishError> {
         match kind {
             Kind::Mapping => {
                 let unverified = UnverifiedMapping::parse(document)?;
                 let then = unverified.unverified_mapping().issued_at.min((self.shared.clock)());
-                self.hand_in(Document::Mapping(Box::new(unverified.verify(&self.shared.trust, then)?)))
+                Ok(Document::Mapping(Box::new(unverified.verify(&self.shared.trust, then)?)))
             }
-            Kind::Removal => self.submit_removal(document),
+            Kind::Removal => self.verify_removal(document),
         }
     }
 
-    /// The outcome of what was handed in, once it is durable.
-    pub(crate) async fn outcome(&self, submitted: Submitted) -> Result<Published, PublishError> {
-        let Written { hash, stamp, new } = submitted.0.wait().await?;
+    /// Hands in many verified documents, written in one step. An outcome for each, in their order.
+    pub(crate) fn submit_all(&self, documents: Vec<Document>) -> Result<Answer<Vec<writer::Outcome>>, PublishError> {
+        Ok(self.shared.writer.publish_all(documents)?)
+    }
+
+    /// What became of what was handed in, once it is durable.
+    pub(crate) async fn written(&self, submitted: Submitted) -> Result<Written, PublishError> {
+        Ok(submitted.0.wait().await?)
+    }
+
+    async fn outcome(&self, submitted: Submitted) -> Result<Published, PublishError> {
+        let Written { hash, stamp, new } = self.written(submitted).await?;
         let receipt = self.receipt(hash, stamp);
         Ok(if new { Published::New(receipt) } else { Published::Known(receipt) })
     }
 
-    fn submit_removal(&self, removal: &[u8]) -> Result<Submitted, PublishError> {
+    fn verify_removal(&self, removal: &[u8]) -> Result<Document, PublishError> {
         let unverified = Unverified::<Removal>::parse(removal)?;
         let claimed = unverified.unverified_document();
         let issuer = self.shared.issuers.ruling(&claimed.issuer, &claimed.cpi).ok_or(PublishError::NotTheIssuer)?;
@@ -191,7 +269,7 @@ impl<S: Storage> Store<S> {
         if removal.document().issued_at > latest || removal.document().issued_before > latest {
             return Err(PublishError::RemovalFromTheFuture);
         }
-        self.hand_in(Document::Removal(Box::new(removal)))
+        Ok(Document::Removal(Box::new(removal)))
     }
 
     fn hand_in(&self, document: Document) -> Result<Submitted, PublishError> {
@@ -223,7 +301,7 @@ impl<S: Storage> Store<S> {
             let view = stored.map(|stored| View::parse(stored.bytes)).transpose()?;
             Ok(view.and_then(|view| view.notices().find(|notice| notice.holder == holder)))
         };
-        let found = self.shared.storage.record(&self.shared.labels.label(&cpi), find).await;
+        let found = self.find(&cpi, find).await;
         let found =
             found.and_then(|found| found.map_err(|_: crate::record::Damaged| StorageError::Damaged("a record")));
         let notice = found.map_err(|error| {
@@ -280,14 +358,37 @@ impl<S: Storage> Store<S> {
         self.shared.heads.get(shard as usize).map(watch::Sender::subscribe)
     }
 
+    /// The store's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.shared.clock)()
+    }
+
+    /// The longest life of any trusted credential.
+    pub(crate) fn horizon(&self) -> Duration {
+        self.shared.trust.iter().map(|anchor| anchor.max_credential_lifetime).max().unwrap_or_default()
+    }
+
+    /// When the document of this hash was published, if it was.
+    pub(crate) async fn published_at(&self, hash: &[u8; 32]) -> Result<Option<Timestamp>, StorageError> {
+        Ok(self.shared.storage.stamp(hash).await?.map(|stamp| stamp.at))
+    }
+
     /// The engine itself.
     pub(crate) fn storage(&self) -> &S {
         &self.shared.storage
     }
 
     /// Sets the gauges.
-    pub(crate) fn observe(&self) {
+    pub(crate) async fn observe(&self) {
+        if let Ok(rotating) = self.rotating().await {
+            ::metrics::gauge!(crate::metrics::HASH_KEY_MOVED_RATIO).set(rotating.ratio());
+        }
         let heads: Vec<_> = self.shared.heads.iter().map(|head| *head.borrow()).collect();
         crate::metrics::observe(&heads, self.shared.storage.tally(), self.shared.storage.figures());
     }
+}
+
+fn known(storage: &Rocks) -> Result<hash_key::Known, StorageError> {
+    let checks = storage.read_note(hash_key::NOTE)?.unwrap_or_default().as_chunks().0.to_vec();
+    Ok(hash_key::Known { checks, used: storage.heads().iter().any(|head| *head > 0) })
 }

@@ -74,6 +74,14 @@ impl Binary {
     }
 }
 
+impl Binary {
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mapping-store"));
+        command.arg("--config").arg(&self.config).args(arguments).output().unwrap()
+    }
+}
+
 impl Process {
     /// Kills it, and waits until it is gone.
     pub(crate) fn kill(&mut self) {

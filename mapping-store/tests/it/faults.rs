@@ -14,6 +14,7 @@ use crate::papers::{Paper, number};
 use crate::place::{Place, Server, refused};
 
 const IMAGE_BYTES: u64 = 48 << 20;
+const REMOUNT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A small file system of its own, gone with its guard.
 struct Disk(PathBuf);
@@ -109,14 +110,18 @@ async fn a_disk_that_turns_read_only_refuses_publications_and_serves_lookups() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_written_is_not_opened_and_the_message_names_it() {
-    let place = Place::new();
+    let (place, started) = (Place::new(), std::time::Instant::now());
     let Some(disk) = Disk::new(place.path("disk"), 24) else { return skipped() };
     let mut config = place.config();
     config.store.folder = disk.0.join("database");
     let server = Server::start_with(&place, config.clone()).await;
     server.publish_paper(&Paper::of(1)).await;
     server.stop().await;
-    assert!(mount(&["-o", "remount,ro"], &disk.0));
+    // A process that another test is about to start may hold our files open for a moment.
+    while !mount(&["-o", "remount,ro"], &disk.0) {
+        assert!(started.elapsed() < REMOUNT_DEADLINE);
+        tokio::task::yield_now().await;
+    }
     match Store::open(&config.store, place.clock()) {
         Err(OpenError::Storage(error)) => {
             let message = error.to_string();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod authority;
+mod backups;
 mod binary;
 mod conflicts;
 mod crash;
@@ -10,7 +11,10 @@ mod door;
 mod faults;
 mod feed;
 mod follow;
+mod identifier_query;
+mod imports;
 mod papers;
 mod place;
 mod publications;
+mod rotation;
 mod settings;

@@ -4,10 +4,12 @@
 //! found. The tag filter of `protocol.md` §6 is applied by the client to what it has verified.
 
 mod answer;
+mod compact;
 mod outcome;
 mod request;
 
 pub use answer::{Answer, Entry, MAX_MAPPINGS};
+pub use compact::{CompactAnswer, CompactEntry};
 pub use outcome::Outcome;
 pub use request::{LookupRequest, MAX_CPIS};
 

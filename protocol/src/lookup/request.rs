@@ -1,4 +1,4 @@
-//! `{1: [+ cpi: tstr], ? 2: msp: tstr}`, 32 KiB at most.
+//! `{1: [+ cpi: tstr], ? 2: msp: tstr, ? 3: form: 1 (compact)}`, 32 KiB at most.
 
 use documents::cbor::{self, FieldError, Label, MapReader, MapWriter, Value};
 
@@ -11,12 +11,15 @@ pub const MAX_CPIS: usize = 64;
 const MAX_BYTES: usize = 32 * 1024;
 const CPIS: Label = Label::new(1, "cpis");
 const MSP: Label = Label::new(2, "msp");
+const FORM: Label = Label::new(3, "form");
+const COMPACT: u64 = 1;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupRequest {
     cpis: Vec<Cpi>,
     msp: Option<Msp>,
+    compact: bool,
 }
 
 impl LookupRequest {
@@ -29,7 +32,13 @@ impl LookupRequest {
         if cpis.is_empty() || cpis.len() > MAX_CPIS {
             return Err(FieldError::Rule(CPIS.name, format!("must be 1 to {MAX_CPIS}")).into());
         }
-        Ok(Self { cpis, msp })
+        Ok(Self { cpis, msp, compact: false })
+    }
+
+    /// The same, to be answered by a [`super::CompactAnswer`].
+    #[must_use]
+    pub fn compact(self) -> Self {
+        Self { compact: true, ..self }
     }
 
     /// The CPIs, in the order of the answer.
@@ -44,12 +53,22 @@ impl LookupRequest {
         self.msp.as_ref()
     }
 
+    /// Whether it is to be answered by a [`super::CompactAnswer`].
+    #[must_use]
+    pub const fn is_compact(&self) -> bool {
+        self.compact
+    }
+
     /// The encoded request.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let cpis = self.cpis.iter().map(|cpi| Value::from(cpi.as_str())).collect();
         let msp = self.msp.as_ref().map(ToString::to_string);
-        cbor::encode(&MapWriter::new().field(CPIS, Value::Array(cpis)).optional(MSP, msp).finish())
+        let fields = MapWriter::new()
+            .field(CPIS, Value::Array(cpis))
+            .optional(MSP, msp)
+            .optional(FORM, self.compact.then_some(COMPACT));
+        cbor::encode(&fields.finish())
     }
 
     /// Decodes a request that fills `bytes`; every CPI must be canonical.
@@ -61,13 +80,18 @@ impl LookupRequest {
         let mut fields = MapReader::new(cbor::decode(bytes, MAX_BYTES)?, "lookup request")?;
         let cpis = fields.array(CPIS)?;
         let msp = fields.optional_text(MSP)?;
+        let form = fields.optional_unsigned(FORM)?;
         fields.finish()?;
+        if form.is_some_and(|form| form != COMPACT) {
+            return Err(FieldError::Rule(FORM.name, "must be 1 (compact), or not be there".to_owned()).into());
+        }
         if cpis.len() > MAX_CPIS {
             return Err(FieldError::Rule(CPIS.name, format!("must be 1 to {MAX_CPIS}")).into());
         }
         let cpis = cpis.iter().map(read_cpi).collect::<Result<_, _>>()?;
         let msp = msp.map(|msp| Msp::parse_canonical(&msp)).transpose();
-        Self::new(cpis, msp.map_err(|error| FieldError::Rule(MSP.name, error.to_string()))?)
+        let request = Self::new(cpis, msp.map_err(|error| FieldError::Rule(MSP.name, error.to_string()))?)?;
+        Ok(Self { compact: form.is_some(), ..request })
     }
 }
 

@@ -10,23 +10,26 @@
 //!   `-` and `=` after the first comma.
 //! - The domain is what follows the last `@`, or, if there is none, the whole identifier up to its first `/`. It is a domain
 //!   name as in `mimi:` URIs.
-//! - `#` is part of the identifier, as in the draft's examples, although RFC 3986 would call it a fragment. A query (RFC 3860
-//!   has one, for message headers) is refused.
-//! - Scheme, protocol, domain and parameters compare without regard to case, the rest after percent-decoding, since the draft
-//!   calls `#projectX` and `%23projectX` the same channel. A URI with a parameter differs from one without: what a parameter
-//!   adds is known to its protocol only.
+//! - `#` is part of the identifier, as in the draft's examples, although RFC 3986 would call it a fragment; it is printed as
+//!   `%23`, so that other readers of URIs do not take it for one. A query (RFC 3860 has one, for message headers) is refused.
+//! - Scheme, protocol, domain and parameters compare without regard to case, the rest after percent-decoding. The draft calls
+//!   `#projectX`, `%23projectX` and `%23projectX,ischannel` three ways to specify one channel (§3), so `ischannel` after a
+//!   channel's sign (`#`, and in IRC `&`) adds nothing and is dropped. Any other parameter makes another URI: what it adds is
+//!   known to its protocol only.
+//! - [`ImUri::to_mimi`] is the `mimi:` URI that draft -04 has in the place of an `im:` URI. It is a translation, no comparison.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{MAX_BYTES, encoded_byte, provider_name};
+use super::{IdentifierKind, MAX_BYTES, MimiUri, encoded_byte, provider_name};
 
 const SCHEME: &str = "im:";
 /// Printed encoded, so that printing and parsing agree: what separates parts, and what is not allowed in a URI.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
+    .add(b'#')
     .add(b'%')
     .add(b',')
     .add(b'<')
@@ -42,6 +45,12 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+/// What may stand plain in a segment of a `mimi:` URI is kept plain: draft -04 has `u/jcapulet1583@example.com`.
+const ENCODED_IN_SEGMENT: &AsciiSet = &ENCODED.remove(b',').remove(b'=').remove(b'@').add(b'/');
+const IRC: &str = "irc";
+const IS_USER: &str = "isuser";
+const IS_CHANNEL: &str = "ischannel";
 
 /// An `im:` URI. Equality is by the comparison rules; `Debug` does not show the identifier.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,7 +124,10 @@ impl ImUri {
             None => (domain, None),
         };
         let domain = provider_name(domain).map_err(|_| ImUriError::Domain)?;
-        let uri = Self { protocol, local, domain, path, parameters };
+        let mut uri = Self { protocol, local, domain, path, parameters };
+        if uri.has_channel_sign() {
+            uri.parameters.retain(|parameter| parameter != IS_CHANNEL);
+        }
         if uri.to_string().len() > MAX_BYTES { Err(ImUriError::TooLong) } else { Ok(uri) }
     }
 
@@ -135,6 +147,70 @@ impl ImUri {
     #[must_use]
     pub fn identifier(&self) -> Option<&str> {
         self.local.as_deref().or(self.path.as_deref())
+    }
+
+    /// The `mimi:` URI that draft -04 has in the place of this one: a provider without identifier; else by sign a team (`##`),
+    /// room (`#`, in IRC `&`), group (`$`) or user (`@`), a client if it has two parts, and a user otherwise. Of an IRC user
+    /// `nick!account` the account is taken, as in draft -04 §4.
+    ///
+    /// `None` where the drafts show no counterpart: parameters other than `isuser` and `ischannel`, one that contradicts the
+    /// sign, a channel of a team (`##engineering/projX`), or what no `mimi:` URI can hold.
+    ///
+    /// ```
+    /// use protocol::mimi_uri::ImUri;
+    ///
+    /// let handle = ImUri::parse("im:%40alice.smith@example.com")?;
+    /// assert_eq!(handle.to_mimi().expect("a user").to_string(), "mimi://example.com/u/alice.smith");
+    /// # Ok::<(), protocol::mimi_uri::ImUriError>(())
+    /// ```
+    #[must_use]
+    pub fn to_mimi(&self) -> Option<MimiUri> {
+        let (is_user, is_channel) = match self.parameters.as_slice() {
+            [] => (false, false),
+            [one] => (one == IS_USER, one == IS_CHANNEL),
+            _ => return None,
+        };
+        if !(self.parameters.is_empty() || is_user || is_channel) {
+            return None;
+        }
+        let Some(identifier) = self.identifier() else {
+            let whole = self.parameters.is_empty();
+            return whole.then(|| MimiUri::of_provider(self.domain.clone()));
+        };
+        let (kind, name) = if self.has_channel_sign() && !identifier.starts_with("##") {
+            (IdentifierKind::Room, identifier.get(1..)?)
+        } else if let Some(team) = identifier.strip_prefix("##") {
+            (IdentifierKind::Team, team)
+        } else if let Some(group) = identifier.strip_prefix('$') {
+            (IdentifierKind::Group, group)
+        } else if let Some(user) = identifier.strip_prefix('@') {
+            (IdentifierKind::User, user)
+        } else if is_channel {
+            (IdentifierKind::Room, identifier)
+        } else if identifier.contains('/') {
+            (IdentifierKind::Client, identifier)
+        } else if self.protocol.as_deref() == Some(IRC) {
+            (IdentifierKind::User, identifier.split_once('!').map_or(identifier, |(_, account)| account))
+        } else {
+            (IdentifierKind::User, identifier)
+        };
+        let agrees = match kind {
+            IdentifierKind::User => !is_channel,
+            IdentifierKind::Room => !is_user,
+            _ => !is_user && !is_channel,
+        };
+        let segments: Vec<String> = match kind {
+            IdentifierKind::Client => name.split('/').map(encoded_segment).collect(),
+            _ if name.contains('/') => return None,
+            _ => vec![encoded_segment(name)],
+        };
+        let text = format!("mimi://{}/{}/{}", self.domain, kind.segment(), segments.join("/"));
+        if agrees { MimiUri::parse(&text).ok() } else { None }
+    }
+
+    fn has_channel_sign(&self) -> bool {
+        let in_irc = self.protocol.as_deref() == Some(IRC);
+        self.identifier().is_some_and(|identifier| identifier.starts_with('#') || in_irc && identifier.starts_with('&'))
     }
 
     /// The parameters, in lower case, in their order.
@@ -164,6 +240,10 @@ impl fmt::Debug for ImUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ImUri(at {}, redacted)", self.domain)
     }
+}
+
+fn encoded_segment(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED_IN_SEGMENT).to_string()
 }
 
 fn decoded(text: &str) -> Result<String, ImUriError> {

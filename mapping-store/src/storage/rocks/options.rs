@@ -2,7 +2,8 @@
 //!
 //! One cache bounds the memory: blocks, indexes, filters and write buffers all count against it. Records and stamps are read
 //! one at a time, by keys that mostly exist (records) or mostly do not (stamps): both have bloom filters over whole keys,
-//! and records a hash index in each block. The log and the index of the sweep are scanned. Only synced writes are
+//! and records a hash index in each block that leads to the one entry. A block of records is long enough for what their
+//! documents have in common to be stored once for several of them. The log and the index of the sweep are scanned. Only synced writes are
 //! acknowledged, so a torn tail of the write-ahead log is nobody's loss; damage anywhere else stops the opening.
 
 use rocksdb::statistics::{StatsLevel, Ticker};
@@ -21,11 +22,15 @@ pub(super) const META: &str = "meta";
 pub(super) const FAMILIES: [&str; 5] = [RECORDS, LOG, STAMPS, DUE, META];
 
 const BLOOM_BITS: f64 = 10.0;
-const POINT_BLOCK_BYTES: usize = 4 * 1024;
+const RECORD_BLOCK_BYTES: usize = 8 * 1024;
+const STAMP_BLOCK_BYTES: usize = 4 * 1024;
+/// Of a write buffer, this part is a bloom filter: a read need not walk the buffer for what is not in it.
+const MEMTABLE_BLOOM_PART: f64 = 0.02;
 const SCAN_BLOCK_BYTES: usize = 32 * 1024;
 const HASH_INDEX_RATIO: f64 = 0.75;
 const KEPT_LOG_FILES: usize = 4;
-const MAX_OPEN_FILES: i32 = 1024;
+/// All tables stay open: no read looks one up. There is one for each 64 MiB.
+const ALL_FILES: i32 = -1;
 /// Of the cache, at most this part is write buffers.
 const WRITE_BUFFER_PART: usize = 4;
 /// The least that a write buffer takes: the five of them have to fit into a small cache's part.
@@ -39,7 +44,7 @@ pub(super) fn all(cache_bytes: usize) -> (Options, Vec<ColumnFamilyDescriptor>) 
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_keep_log_file_num(KEPT_LOG_FILES);
-    options.set_max_open_files(MAX_OPEN_FILES);
+    options.set_max_open_files(ALL_FILES);
     options.set_paranoid_checks(true);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
@@ -53,7 +58,8 @@ pub(super) fn all(cache_bytes: usize) -> (Options, Vec<ColumnFamilyDescriptor>) 
     options.set_statistics_level(StatsLevel::ExceptTimers);
     let families = FAMILIES.map(|name| {
         let mut options = match name {
-            RECORDS | STAMPS => point_lookups(&cache),
+            RECORDS => records(&cache),
+            STAMPS => point_lookups(blocks(&cache, STAMP_BLOCK_BYTES)),
             _ => scans(&cache),
         };
         options.set_arena_block_size(ARENA_BLOCK_BYTES);
@@ -62,13 +68,22 @@ pub(super) fn all(cache_bytes: usize) -> (Options, Vec<ColumnFamilyDescriptor>) 
     (options, families.into())
 }
 
-fn point_lookups(cache: &Cache) -> Options {
-    let mut blocks = blocks(cache, POINT_BLOCK_BYTES);
+fn records(cache: &Cache) -> Options {
+    let mut blocks = blocks(cache, RECORD_BLOCK_BYTES);
+    // Labels have nothing in common that could be left out, and an entry found by its hash is the only one read.
+    blocks.set_block_restart_interval(1);
+    point_lookups(blocks)
+}
+
+fn point_lookups(mut blocks: BlockBasedOptions) -> Options {
     blocks.set_bloom_filter(BLOOM_BITS, false);
     blocks.set_whole_key_filtering(true);
     blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
     blocks.set_data_block_hash_ratio(HASH_INDEX_RATIO);
-    family(&blocks)
+    let mut options = family(&blocks);
+    options.set_memtable_prefix_bloom_ratio(MEMTABLE_BLOOM_PART);
+    options.set_memtable_whole_key_filtering(true);
+    options
 }
 
 fn scans(cache: &Cache) -> Options {

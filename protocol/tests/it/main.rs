@@ -1,0 +1,5 @@
+//! The crate as others use it, held to the texts it implements.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod s01_identifiers;
