@@ -13,7 +13,7 @@ endif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test check setup setup-test
+.PHONY: demo test check setup setup-test page book
 
 # The whole workspace is built at once, always: a part of it alone would have RocksDB built anew for it.
 demo: setup
@@ -23,15 +23,28 @@ demo: setup
 test: setup-test
 	cargo test --locked --workspace
 
-# What must hold besides the tests: form, lints, documentation, dependency rules.
+# What must hold besides the tests: form, lints, documentation and its book, dependency rules.
 check: setup
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	tools/deny.sh
+	tools/book.sh
+
+# The documentation as a book: target/book/index.html.
+book:
+	tools/book.sh
 
 setup:
 	@tools/setup.sh
 
 setup-test:
 	@tools/setup.sh test
+
+# The page that `discovery up` serves, into page/dist, which is committed: only who changes the page needs this.
+# `rustup target add wasm32-unknown-unknown` once.
+# The bundle names no folder of who built it.
+page: NO_PATHS = --remap-path-prefix=$(CURDIR)= --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)= --remap-path-prefix=$(shell rustc --print sysroot)=
+page:
+	cd page && RUSTFLAGS="$(NO_PATHS)" cargo build --release --target wasm32-unknown-unknown
+	cd page && cargo run --quiet --package bundler -- $(or $(CARGO_TARGET_DIR),target)/wasm32-unknown-unknown/release/page.wasm .

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use client::enrollment::{Enrolled, Requested, Wish};
 use client::http::{Bounds, HttpClient, TlsIdentity};
 use client::msp::{ProverConnection, StoreConnection};
+use client::retry::Retry;
 use client::trust::Trust;
 use protocol::cpi::Cpi;
 use protocol::mimi_uri::Msp;
@@ -20,6 +21,10 @@ use crate::stack::Description;
 
 /// How many different wrong codes a person may type before the command gives up; the prover has its own limit.
 const TRIES: u32 = 5;
+
+/// How patient a command is with passing faults: a person waits.
+pub const PATIENCE: Retry =
+    Retry { max_tries: 3, max_wait: Duration::from_secs(20), first_pause: Duration::from_millis(500) };
 
 /// The MSP's connections, and whom its users trust.
 pub struct Desk {
@@ -46,13 +51,19 @@ impl Desk {
         let trust = read_trust(stack)?;
         let client = Some((std::fs::read(&identity.certificate)?, std::fs::read(&identity.key)?));
         let http = HttpClient::new(&TlsIdentity { ca_pem: std::fs::read(&stack.ca_cert)?, client }, Bounds::default())?;
-        Ok(Self {
+        Ok(Self::at(msp, http, &stack.prover_url, &stack.prover, &stack.store_url, trust))
+    }
+
+    /// The desk of `msp`, in whose name `http` speaks, with the ID Prover `prover_name` at `prover`, and the store at `store`.
+    #[must_use]
+    pub fn at(msp: Msp, http: HttpClient, prover: &str, prover_name: &str, store: &str, trust: Trust) -> Self {
+        Self {
             msp,
-            prover: ProverConnection::new(http.clone(), &stack.prover_url),
-            prover_name: stack.prover.clone(),
-            store: StoreConnection::new(http, &stack.store_url, trust.provider.receipt_key),
+            prover: ProverConnection::new(http.clone(), prover),
+            prover_name: prover_name.to_owned(),
+            store: StoreConnection::new(http, store, trust.provider.receipt_key),
             trust,
-        })
+        }
     }
 
     /// The MSP of this desk.
@@ -103,17 +114,31 @@ impl Desk {
         wish: Wish,
         key: &SigningKey,
     ) -> Result<(Vec<u8>, Signed<Receipt>), Failure> {
-        let mapping = enrolled.map(wish.clone(), key, now())?;
-        match self.store.publish(&mapping).await {
-            Ok(receipt) => Ok((mapping, receipt)),
+        match self.publish_exactly(enrolled, wish.clone(), key).await {
             Err(error) => {
                 // The key has published before, and this side has lost count: go on from where the store is.
                 let Some(seq) = stale(&error) else { return Err(error.into()) };
-                let mapping = enrolled.map(Wish { seq: seq + 1, ..wish }, key, now())?;
-                let receipt = self.store.publish(&mapping).await?;
-                Ok((mapping, receipt))
+                Ok(self.publish_exactly(enrolled, Wish { seq: seq + 1, ..wish }, key).await?)
             }
+            Ok(published) => Ok(published),
         }
+    }
+
+    /// As [`Self::publish`], with the `seq` of the wish and no other. A passing fault is tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`client::Error`] of whoever refused.
+    pub async fn publish_exactly(
+        &self,
+        enrolled: &Enrolled,
+        wish: Wish,
+        key: &SigningKey,
+    ) -> Result<(Vec<u8>, Signed<Receipt>), client::Error> {
+        let mapping = enrolled.map(wish, key, now())?;
+        // The same document is answered by the same receipt: sending it again does no harm.
+        let receipt = PATIENCE.run(|| self.store.publish(&mapping)).await?;
+        Ok((mapping, receipt))
     }
 }
 

@@ -7,7 +7,10 @@
 //! | [`enroll`] | both sides of the handshake, then publication |
 //! | [`codes`] | where the user reads the one-time code: terminal, outbox, mailbox |
 //! | [`wallet`] | the user's key and what was published under it |
-//! | [`contacts`] | contact books (vCard) |
+//! | [`contacts`] | contact books (vCard, CSV) |
+//! | [`page`] | the page that `discovery up` serves on loopback, and what it records of a lookup |
+//! | [`settings`] | what a command is told of a deployment: configuration file, environment, flags |
+//! | [`receipts`], [`audit`] | receipts kept, and a provider held to them |
 //! | [`demo`] | a contact book enrolls and is found: every expectation checked |
 //! | [`inspect`] | takes documents, capsules and key configurations apart |
 //! | [`doctor`] | examines a deployment from outside |
@@ -20,6 +23,7 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
+pub mod audit;
 pub mod certificates;
 pub mod codes;
 pub mod commands;
@@ -31,5 +35,8 @@ pub mod failure;
 pub mod inspect;
 pub mod mail_sink;
 pub mod output;
+pub mod page;
+pub mod receipts;
+pub mod settings;
 pub mod stack;
 pub mod wallet;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the build and the tests need besides Rust and gcc: g++ and libclang (RocksDB), aiosmtpd (a real mail server
 # for the demo and the tests); with the argument `test` also Node.js with npm, and Python's venv, for the Oblivious HTTP
-# clients of other makers. Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang and
+# clients of other makers, and Chromium for the page (its test is left out where there is none). Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang and
 # aiosmtpd from PyPI into a folder of our own.
 set -eu
 
@@ -22,6 +22,7 @@ missing() {
     if [ "$for_tests" = test ]; then
         { command -v node && command -v npm; } >/dev/null || echo nodejs
         python3 -c "import venv, ensurepip" 2>/dev/null || echo python3-venv
+        command -v chromium >/dev/null || echo chromium
     fi
 }
 
@@ -45,6 +46,7 @@ if command -v apt-get >/dev/null && { [ -z "$as_root" ] || sudo -n true 2>/dev/n
             aiosmtpd) packages="$packages python3-aiosmtpd" ;;
             nodejs) packages="$packages nodejs npm" ;;
             python3-venv) packages="$packages python3-venv" ;;
+            chromium) packages="$packages chromium" ;;
         esac
     done
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null
@@ -53,8 +55,9 @@ elif command -v python3 >/dev/null; then
     "$tools"/bin/pip install --quiet libclang aiosmtpd
 fi
 
-wanted=$(missing)
+# Without a browser its test is left out, and says so.
+wanted=$(missing | grep -v chromium || true)
 if [ -n "$wanted" ]; then
-    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd nodejs npm python3-venv)" >&2
+    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd nodejs npm python3-venv chromium)" >&2
     exit 1
 fi

@@ -1,14 +1,24 @@
 //! The command line. Exit statuses: 0 done and found, 1 something was not found or does not verify, 2 usage or trouble.
 
+mod answers;
+mod asked;
+mod audit;
 mod completions;
+mod config;
 mod demo;
 mod doctor;
 mod enroll;
+mod import;
 mod inspect;
+mod keys;
 mod lookup;
+mod man;
+mod publish;
+mod sync;
 mod up;
 mod user;
 mod verify;
+mod watch;
 mod withdraw;
 
 use std::process::ExitCode;
@@ -18,7 +28,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::output;
 
-pub(crate) use lookup::{client, is_found};
+pub(crate) use answers::is_found;
+pub(crate) use lookup::client;
 
 /// Finds out at which messaging providers a phone number or an email address can be reached, without telling anybody who
 /// asks, and verifies every answer.
@@ -34,12 +45,21 @@ enum Command {
     Up(up::Args),
     Demo(demo::Args),
     Enroll(enroll::Args),
-    Lookup(lookup::Args),
+    Publish(publish::Args),
     Withdraw(withdraw::Args),
+    Lookup(lookup::Args),
+    Sync(sync::Args),
+    Watch(watch::Args),
     Verify(verify::Args),
+    Audit(audit::Args),
+    Keys(keys::Args),
+    Import(import::Args),
+    Export(import::ExportCommand),
     Inspect(inspect::Args),
     Doctor(doctor::Args),
+    Config(config::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// How a command ended that did not fail.
@@ -74,11 +94,20 @@ impl Command {
             Self::Demo(args) => demo::run(args).await,
             Self::Enroll(args) => enroll::run(args).await,
             Self::Lookup(args) => lookup::run(args).await,
+            Self::Publish(args) => publish::run(args).await,
             Self::Withdraw(args) => withdraw::run(args).await,
-            Self::Verify(args) => verify::run(&args),
+            Self::Sync(args) => sync::run(args).await,
+            Self::Watch(args) => watch::run(args).await,
+            Self::Verify(args) => verify::run(args),
+            Self::Audit(args) => audit::run(args).await,
+            Self::Keys(args) => keys::run(args).await,
+            Self::Import(args) => import::run(args).await,
+            Self::Export(args) => import::export(args).await,
             Self::Inspect(args) => inspect::run(&args),
             Self::Doctor(args) => doctor::run(args).await,
+            Self::Config(args) => config::run(&args),
             Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

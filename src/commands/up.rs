@@ -8,7 +8,7 @@ use service::shutdown_signal;
 use super::Outcome;
 use crate::failure::Failure;
 use crate::output;
-use crate::stack::{EmailRoute, Options, Stack};
+use crate::stack::{EmailRoute, Foundation, Options, Stack};
 
 /// Run relay, gateway, mapping store and ID Prover on loopback until Ctrl-C
 ///
@@ -22,8 +22,8 @@ pub(super) struct Args {
     /// The folder of the stack
     #[arg(long, default_value = "stack")]
     dir: PathBuf,
-    /// The relay's port; gateway, store and prover take the next three [default: chosen by the system]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65532))]
+    /// The relay's port; gateway, store, prover and page take the next four [default: chosen by the system]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65531))]
     base_port: Option<u16>,
     /// How log lines are written
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -34,8 +34,11 @@ pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
     init_logs(args.log_format);
     let shutdown = shutdown_signal()?;
     let options = Options { folder: args.dir, base_port: args.base_port, email: EmailRoute::Outbox };
-    let stack = Stack::start(&options).await?;
+    let stack = Stack::start_on(Foundation::lay(&options.folder)?.with_page(), &options).await?;
     output::line(format_args!("The stack is up: {}. Ctrl-C ends it.", stack.file().display()))?;
+    if let Some(page) = &stack.description().page_url {
+        output::line(format_args!("See a question travel: {page}"))?;
+    }
     let ended = tokio::select! {
         () = shutdown.cancelled() => None,
         name = stack.first_to_end() => Some(name),

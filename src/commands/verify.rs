@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
-use client::trust::Trust;
 use client::verify::{Report, verify};
 use protocol::authenticated::MAX_BYTES;
 
 use super::Outcome;
-use crate::enroll::{now, read_trust, read_trust_file};
+use crate::enroll::now;
 use crate::failure::Failure;
-use crate::output;
-use crate::stack::Description;
+use crate::output::{self, Tone};
+use crate::settings::{AskFlags, Settings};
 
 /// Verify authenticated mappings offline: what they prove, by whom, until when; or which rule they break
 ///
@@ -21,19 +20,15 @@ use crate::stack::Description;
 #[command(after_help = "Example:\n  discovery lookup --stack stack/stack.json --save found +14155550132\n  \
                         discovery verify --trust stack/trust.toml found/*.mapping")]
 pub(super) struct Args {
-    /// The trust file: whom to believe
-    #[arg(long, value_name = "FILE", required_unless_present = "stack")]
-    trust: Option<PathBuf>,
-    /// A stack's description, whose trust file is taken
-    #[arg(long, value_name = "FILE", conflicts_with = "trust")]
-    stack: Option<PathBuf>,
     /// The mappings, one in each file; - for standard input
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    deployment: AskFlags,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let trust = trust(args)?;
+pub(super) fn run(args: Args) -> Result<Outcome, Failure> {
+    let trust = Settings::load(&args.deployment.into())?.trust()?;
     let mut outcome = Outcome::Done;
     for (index, file) in args.files.iter().enumerate() {
         if args.files.len() > 1 {
@@ -43,19 +38,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
             Ok(verified) => output::line(Report(&verified).to_string().trim_end())?,
             Err(error) => {
                 outcome = Outcome::NotAll;
-                output::line(format_args!("does not verify: {error}"))?;
+                output::line(Tone::Bad.paint(format_args!("does not verify: {error}")))?;
             }
         }
     }
     Ok(outcome)
-}
-
-fn trust(args: &Args) -> Result<Trust, Failure> {
-    match (&args.trust, &args.stack) {
-        (Some(file), _) => read_trust_file(file),
-        (None, Some(stack)) => read_trust(&Description::read(stack)?),
-        (None, None) => Err(Failure::new("--trust or --stack is needed")),
-    }
 }
 
 /// Reads one byte more than the longest mapping at most: what is too long is refused by that rule.

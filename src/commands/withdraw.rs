@@ -1,15 +1,11 @@
 //! `discovery withdraw`: take a mapping back.
 
 use client::enrollment::{Enrolled, Wish};
-use protocol::authenticated::UnverifiedMapping;
 use protocol::mapping::State;
 
 use super::Outcome;
-use super::user::{User, UserArgs};
-use crate::enroll::{MAPPING_LIFETIME, now};
+use super::user::{UserArgs, wish_of};
 use crate::failure::Failure;
-use crate::output;
-use crate::wallet::Wallet;
 
 /// Withdraw the mapping of a phone number or an email address
 ///
@@ -22,26 +18,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
-    let User { cpi, msp, desk, .. } = args.user.read()?;
-    let wallet = Wallet::open(&args.user.key)?;
-    let bytes = wallet.mapping(&cpi, &msp)?.ok_or_else(|| Failure::new("this key has published no mapping of that"))?;
-    let kept = UnverifiedMapping::parse(&bytes)
-        .map_err(Failure::new)?
-        .verify(&desk.trust().provers, now())
-        .map_err(|error| Failure::new(format!("the kept mapping: {error}")))?;
-    let mapping = kept.mapping();
-    let enrolled = Enrolled::from_credential(kept.signed_credential().bytes(), &desk.trust().provers)?;
-    let wish = Wish {
-        reachability: mapping.reachability.clone(),
-        tags: mapping.tags.clone(),
-        seq: mapping.seq + 1,
-        fresh: false,
-        state: State::Withdrawn,
-        lifetime: MAPPING_LIFETIME,
-    };
-    let (withdrawal, receipt) = desk.publish(&enrolled, wish, wallet.key()).await?;
-    wallet.keep(&cpi, &msp, &withdrawal)?;
-    let position = &receipt.document().position;
-    output::line(format_args!("{cpi} is withdrawn, at position {}/{} of the log.", position.shard, position.number))?;
+    let user = args.user.read()?;
+    let last = user.last()?.ok_or_else(|| Failure::new("this key has published no mapping of that"))?;
+    let enrolled = Enrolled::from_credential(last.signed_credential().bytes(), &user.desk.trust().provers)?;
+    let wish = Wish { state: State::Withdrawn, ..wish_of(last.mapping()) };
+    let position = user.publish(&enrolled, wish, Some(last.mapping()), None).await?;
+    user.tell("withdrawn", position)?;
     Ok(Outcome::Done)
 }

@@ -1,15 +1,33 @@
 //! Contact books: people, and their telephone numbers and email addresses as they were written down.
 //!
-//! [`vcard`] reads a book into [`Contact`]s; [`Contact::identifiers`] turns what stands there into CPIs. A number without
-//! country code is completed with the region of its card, else with the one the user names.
+//! [`read`] reads a book into [`Contact`]s: a file whose name ends in `.csv` by [`csv`], any other by [`vcard`].
+//! [`Contact::identifiers`] turns what stands there into CPIs. A number without country code is completed with the region of
+//! its card, else with the one the user names.
 //!
 //! The book is someone's address book: `Debug` shows no name, number or address, and no error repeats one.
 
+pub mod csv;
 pub mod vcard;
 
 use std::fmt;
+use std::path::Path;
 
 use protocol::cpi::{Cpi, CpiError, Region};
+
+use crate::failure::Failure;
+
+/// Reads the book in a file.
+///
+/// # Errors
+///
+/// [`Failure`] names the file, and in it the card or the line.
+pub fn read(path: &Path) -> Result<Vec<Contact>, Failure> {
+    let named = |error: &dyn fmt::Display| Failure::new(format!("{}: {error}", path.display()));
+    match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("csv") => csv::read(path).map_err(|error| named(&error)),
+        Some(_) | None => vcard::read(path).map_err(|error| named(&error)),
+    }
+}
 
 /// A person in a contact book.
 #[derive(Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub const MAX_BYTES: u64 = 16 << 20;
 pub const MAX_CARDS: usize = 100_000;
 /// The most numbers, and the most addresses, of one card.
 pub const MAX_VALUES: usize = 64;
-const MAX_NAME_CHARS: usize = 128;
+pub(super) const MAX_NAME_CHARS: usize = 128;
 /// Where an `ADR` value has its country name (RFC 6350 §6.3.1).
 const COUNTRY_NAME: usize = 6;
 

@@ -10,11 +10,11 @@ use protocol::mapping::State;
 use protocol::mimi_uri::Msp;
 
 use super::plan::{Fate, MSPS, Plan, Step};
-use super::progress;
 use crate::codes::{CodeSource, Maildir, Outbox};
 use crate::enroll::{Desk, MAPPING_LIFETIME, now};
 use crate::failure::Failure;
 use crate::mail_sink::MailSink;
+use crate::output::progress;
 use crate::stack::Stack;
 
 /// How many enroll at once.

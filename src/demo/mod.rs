@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use client::lookup::{Client, Found};
-use indicatif::{ProgressBar, ProgressStyle};
 use protocol::cpi::Cpi;
 
 use crate::commands::client;
 use crate::contacts::vcard;
 use crate::failure::Failure;
 use crate::mail_sink::MailSink;
+use crate::output::progress;
 use crate::stack::{EmailRoute, Foundation, Options, Stack};
 use plan::Plan;
 
@@ -86,11 +86,4 @@ async fn at_once(asker: &Client, cpis: &[Cpi]) -> Result<Vec<Found>, Failure> {
     let found = asker.lookup(cpis, |more| bar.inc(more as u64)).await?;
     bar.finish();
     Ok(found)
-}
-
-fn progress(what: &'static str, length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:22} {bar:40} {pos:>5}/{len} {elapsed}");
-    let bar = ProgressBar::new(length as u64).with_message(what);
-    bar.set_style(style.expect("the template is well-formed"));
-    bar
 }

@@ -4,17 +4,19 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use client::http::{Bounds, HttpClient, TlsIdentity};
+use client::http::{Bounds, HttpClient};
 use client::oblivious::select;
+use client::relays::Relay;
 use client::trust::Trust;
 use http::{HeaderMap, Response, StatusCode, Uri, header};
 use protocol::cpi::Cpi;
 use protocol::key_configuration::{self, KeyConfiguration};
 use protocol::{CLOCK_SKEW, Timestamp};
 
-use crate::enroll::{now, read_trust};
+use crate::enroll::now;
 use crate::failure::Failure;
-use crate::stack::Description;
+use crate::output::Tone;
+use crate::settings::{Key, Settings};
 
 const PLAIN_KEYS: &str = "application/ohttp-keys";
 const OHTTP_REQUEST: &str = "message/ohttp-req";
@@ -40,25 +42,28 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
-            Ok(seen) => write!(f, "well   {}: {seen}", self.what),
-            Err(wrong) => write!(f, "WRONG  {}: {wrong}", self.what),
+            Ok(seen) => write!(f, "{}   {}: {seen}", Tone::Good.paint("well"), self.what),
+            Err(wrong) => write!(f, "{}  {}: {wrong}", Tone::Bad.paint("WRONG"), self.what),
         }
     }
 }
 
 /// Whose deployment it is, and the ways to it.
 struct Patient<'a> {
-    stack: &'a Description,
+    settings: &'a Settings,
     trust: Trust,
+    /// The first, whose answers are looked at.
+    relay: Relay,
     anybody: HttpClient,
-    msp: HttpClient,
+    /// Who has no certificate of an MSP sees less.
+    msp: Option<HttpClient>,
 }
 
 /// Examines everything; what cannot even be begun is the only finding.
-pub async fn examine(stack: &Description) -> Vec<Finding> {
-    let patient = match Patient::new(stack) {
+pub async fn examine(settings: &Settings) -> Vec<Finding> {
+    let patient = match Patient::new(settings) {
         Ok(patient) => patient,
-        Err(failure) => return vec![Finding { what: "description", verdict: Err(failure) }],
+        Err(failure) => return vec![Finding { what: "settings", verdict: Err(failure) }],
     };
     vec![
         Finding { what: "trust file", verdict: patient.trust_file() },
@@ -74,13 +79,12 @@ pub async fn examine(stack: &Description) -> Vec<Finding> {
 }
 
 impl<'a> Patient<'a> {
-    fn new(stack: &'a Description) -> Result<Self, Failure> {
-        let ca_pem = std::fs::read(&stack.ca_cert)
-            .map_err(|error| Failure::new(format!("cannot read {}: {error}", stack.ca_cert.display())))?;
+    fn new(settings: &'a Settings) -> Result<Self, Failure> {
         let bounds = Bounds { timeout: TIMEOUT, ..Bounds::default() };
-        let client = |client| HttpClient::new(&TlsIdentity { ca_pem: ca_pem.clone(), client }, bounds);
-        let msp = Some((std::fs::read(&stack.msp_cert)?, std::fs::read(&stack.msp_key)?));
-        Ok(Self { stack, trust: read_trust(stack)?, anybody: client(None)?, msp: client(msp)? })
+        let relay = settings.relays()?.swap_remove(0);
+        let has_certificate = settings.text(Key::MspCertificate).is_some();
+        let msp = has_certificate.then(|| settings.http((Key::MspCertificate, Key::MspKey), bounds)).transpose()?;
+        Ok(Self { settings, trust: settings.trust()?, relay, anybody: settings.http_as_anybody(bounds)?, msp })
     }
 
     fn trust_file(&self) -> Result<String, Failure> {
@@ -92,7 +96,7 @@ impl<'a> Patient<'a> {
     }
 
     async fn signed_keys(&self) -> Result<KeyConfiguration, Failure> {
-        let answer = self.get(&self.stack.keys_url, key_configuration::MEDIA_TYPE).await?;
+        let answer = self.get(&self.relay.keys, key_configuration::MEDIA_TYPE).await?;
         let key = &self.trust.provider.key_configuration_key;
         let signed = KeyConfiguration::verify(answer.body(), key, now()).map_err(Failure::new)?;
         Ok(signed.document().clone())
@@ -110,7 +114,7 @@ impl<'a> Patient<'a> {
 
     async fn both_forms(&self) -> Result<String, Failure> {
         let signed = self.signed_keys().await?;
-        let plain = self.get(&self.stack.keys_url, PLAIN_KEYS).await?;
+        let plain = self.get(&self.relay.keys, PLAIN_KEYS).await?;
         if plain.body().as_ref() != signed.ohttp_keys.as_slice() {
             return Err(Failure::new("they differ: clients without a trust file are given other keys"));
         }
@@ -121,7 +125,7 @@ impl<'a> Patient<'a> {
     }
 
     async fn clock(&self) -> Result<String, Failure> {
-        let answer = self.get(&self.stack.keys_url, PLAIN_KEYS).await?;
+        let answer = self.get(&self.relay.keys, PLAIN_KEYS).await?;
         let theirs = date(answer.headers()).ok_or_else(|| Failure::new("its answers have no Date"))?;
         let ours = now();
         let apart = ours.since(theirs).max(theirs.since(ours));
@@ -136,8 +140,7 @@ impl<'a> Patient<'a> {
     }
 
     async fn no_capsule(&self) -> Result<String, Failure> {
-        let answer =
-            self.anybody.post(&uri(&self.stack.relay_url)?, "text/plain", Bytes::from_static(b"hello")).await?;
+        let answer = self.anybody.post(&self.relay.capsules, "text/plain", Bytes::from_static(b"hello")).await?;
         expect(&answer, StatusCode::UNSUPPORTED_MEDIA_TYPE).map(|()| "refused by the relay".to_owned())
     }
 
@@ -147,13 +150,13 @@ impl<'a> Patient<'a> {
         let taken: Vec<u8> = identifiers(&signed.ohttp_keys);
         let free = (0..=u8::MAX).find(|id| !taken.contains(id)).unwrap_or_default();
         let capsule = [&[free, 0, 0x20, 0, 1, 0, 1][..], &[9; 64]].concat();
-        let answer = self.anybody.post(&uri(&self.stack.relay_url)?, OHTTP_REQUEST, capsule.into()).await?;
+        let answer = self.anybody.post(&self.relay.capsules, OHTTP_REQUEST, capsule.into()).await?;
         expect(&answer, StatusCode::UNPROCESSABLE_ENTITY)
             .map(|()| "answered so that clients fetch new keys (RFC 9458 §5.3)".to_owned())
     }
 
     async fn question(&self) -> Result<String, Failure> {
-        let asker = crate::commands::client(self.stack)?;
+        let asker = self.settings.client()?.build()?;
         let nobody = [Cpi::parse(NOBODY)?];
         asker.lookup(&nobody, |_| ()).await?;
         let start = Instant::now();
@@ -162,7 +165,7 @@ impl<'a> Patient<'a> {
     }
 
     async fn store(&self) -> Result<String, Failure> {
-        let url = format!("{}/.well-known/mimi-discovery-provider", self.stack.store_url);
+        let url = below(self.settings.required(Key::Store)?, "/.well-known/mimi-discovery-provider");
         let description = json(&self.get_as_msp(&url).await?)?;
         let trust = &self.trust.provider;
         if description["provider"] != trust.name.as_str() {
@@ -175,7 +178,7 @@ impl<'a> Patient<'a> {
     }
 
     async fn prover(&self) -> Result<String, Failure> {
-        let url = format!("{}/.well-known/id-prover", self.stack.prover_url);
+        let url = below(self.settings.required(Key::Prover)?, "/.well-known/id-prover");
         let description = json(&self.get_as_msp(&url).await?)?;
         let name = description["prover"].as_str().unwrap_or_default();
         let anchor = self.trust.provers.iter().find(|anchor| anchor.prover == name);
@@ -188,15 +191,20 @@ impl<'a> Patient<'a> {
         Ok(format!("{name}, signing with a trusted key"))
     }
 
-    async fn get(&self, url: &str, accept: &str) -> Result<Response<Bytes>, Failure> {
-        let answer = self.anybody.get(&uri(url)?, accept).await?;
+    async fn get(&self, uri: &Uri, accept: &str) -> Result<Response<Bytes>, Failure> {
+        let answer = self.anybody.get(uri, accept).await?;
         expect(&answer, StatusCode::OK).map(|()| answer)
     }
 
     async fn get_as_msp(&self, url: &str) -> Result<Response<Bytes>, Failure> {
-        let answer = self.msp.get(&uri(url)?, "application/json").await?;
+        let http = self.msp.as_ref().unwrap_or(&self.anybody);
+        let answer = http.get(&uri(url)?, "application/json").await?;
         expect(&answer, StatusCode::OK).map(|()| answer)
     }
+}
+
+fn below(base: &str, path: &str) -> String {
+    format!("{}{path}", base.trim_end_matches('/'))
 }
 
 fn uri(url: &str) -> Result<Uri, Failure> {

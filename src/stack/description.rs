@@ -40,6 +40,9 @@ pub struct Description {
     pub msp: String,
     /// Where the development courier leaves codes, one file a message.
     pub outbox: PathBuf,
+    /// The page, with the token of this run in the fragment; `None` if none is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_url: Option<String>,
 }
 
 impl Description {

@@ -33,6 +33,9 @@ use tokio::task::JoinHandle;
 
 use crate::certificates::{Authority, Identity};
 use crate::failure::Failure;
+use crate::page::Bound;
+use crate::page::recorder::Recorder;
+use crate::page::recordings::Recordings;
 use parties::{FOLLOWER, PROVER, PROVIDER, Place, RELAY, address, anchors};
 
 pub use description::Description;
@@ -50,7 +53,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Options {
     /// Its folder; made if missing.
     pub folder: PathBuf,
-    /// The relay's port; gateway, store and prover take the next three. The system's choice if not set.
+    /// The relay's port; gateway, store, prover and page take the next four. The system's choice if not set.
     pub base_port: Option<u16>,
     /// How codes get to email addresses.
     pub email: EmailRoute,
@@ -88,6 +91,7 @@ struct Party {
 pub struct Foundation {
     folder: PathBuf,
     authority: Arc<Authority>,
+    page: bool,
 }
 
 impl Foundation {
@@ -101,7 +105,13 @@ impl Foundation {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
         let folder = folder.canonicalize().map_err(unusable)?;
         let authority = Arc::new(Authority::create(&folder.join("certificates"))?);
-        Ok(Self { folder, authority })
+        Ok(Self { folder, authority, page: false })
+    }
+
+    /// A stack on this foundation also serves the page, on the port after the others, and records the last few lookups for it.
+    #[must_use]
+    pub fn with_page(self) -> Self {
+        Self { page: true, ..self }
     }
 
     /// The stack's folder.
@@ -191,6 +201,9 @@ impl Stack {
         let relay_listeners = relay_config.bind().await.map_err(|error| failed(&error))?;
         let relay_port = relay_listeners.public.local_addr().port();
 
+        let page = if foundation.page { Some(Bound::bind(address(base, 4)).await?) } else { None };
+        let recordings = page.is_some().then(Recordings::default);
+
         let trust_file = folder.join("trust.toml");
         let trust = parties::trust(keys.signing_key(), *store.receipt_key(), provers);
         std::fs::write(&trust_file, trust.to_toml())?;
@@ -211,10 +224,16 @@ impl Stack {
             follower_key: follower.key,
             msp: format!("mimi://{MSP}"),
             outbox,
+            page_url: page.as_ref().map(Bound::url),
         };
 
-        let target = EmbeddedStore(store.clone());
-        let parties = vec![
+        let target = Recorder::new(EmbeddedStore(store.clone()), RELAY, recordings.clone());
+        let mut parties = Vec::new();
+        if let (Some(page), Some(recordings)) = (page, recordings) {
+            let description = description.clone();
+            parties.push(Party::start("page", |token| page.run(description, recordings, token)));
+        }
+        parties.extend([
             Party::start("relay", |token| relay::run(relay_config, relay_listeners, token)),
             Party::start("gateway", {
                 let keys = Arc::clone(&keys);
@@ -222,7 +241,7 @@ impl Stack {
             }),
             Party::start("mapping store", |token| mapping_store::run(store, store_config, store_listeners, token)),
             Party::start("ID Prover", |token| id_prover::run(prover_config, prover_listeners, token)),
-        ];
+        ]);
         let file = folder.join("stack.json");
         let stack = Self { description, file, authority: Arc::clone(authority), keys, parties };
         if let Err(failure) = stack.wait_until_ready().await {
@@ -269,7 +288,7 @@ impl Stack {
         }
     }
 
-    /// Stops the relay, then the gateway, then the rest; each finishes what is under way.
+    /// Stops the page, the relay, then the gateway, then the rest; each finishes what is under way.
     ///
     /// # Errors
     ///

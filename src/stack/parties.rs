@@ -84,11 +84,9 @@ impl Place<'_> {
                 kems: vec![KemName::X25519],
                 aeads: vec![AeadName::Aes128Gcm, AeadName::ChaCha20Poly1305],
             },
-            allowed: vec![AllowedTarget {
-                authority: PROVIDER.to_owned(),
-                method: "POST".to_owned(),
-                path: protocol::lookup::PATH.to_owned(),
-            }],
+            allowed: [protocol::lookup::PATH.to_owned(), format!("{}{{domain}}", protocol::mimi_query::PATH_PREFIX)]
+                .map(|path| AllowedTarget { authority: PROVIDER.to_owned(), method: "POST".to_owned(), path })
+                .to_vec(),
             target: None,
             limits: gateway::config::Limits::default(),
             exchange: gateway::config::Exchange::default(),

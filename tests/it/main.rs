@@ -3,13 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod audit;
 mod bad_input;
+mod book;
 mod command_line;
+mod configuration;
 mod demo;
 mod dependency_rules;
 mod doctor;
+mod documents;
 mod enrollment;
+mod mimi_query;
 mod oblivious;
+mod page;
 mod publication;
+mod publishing;
 mod samples;
 mod scene;
+mod shell;
+mod snapshots;
+mod terminal;
