@@ -41,9 +41,9 @@ setup:
 setup-test:
 	@tools/setup.sh test
 
-# The page that `discovery up` serves, into page/dist, which is committed: only who changes the page needs this.
+# The WebAssembly of the page that `discovery up` serves, into page/dist, which is committed: only who changes page/src needs this.
 # `rustup target add wasm32-unknown-unknown` once.
-# The bundle names no folder of who built it.
+# The module names no folder of who built it.
 page: NO_PATHS = --remap-path-prefix=$(CURDIR)= --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)= --remap-path-prefix=$(shell rustc --print sysroot)=
 page:
 	cd page && RUSTFLAGS="$(NO_PATHS)" cargo build --release --target wasm32-unknown-unknown

@@ -24,6 +24,8 @@ const ROOT: u32 = 0;
 const MAX_LINE_BYTES: u64 = 8 * 1024;
 const MAX_CONNECTIONS: usize = 8;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// After a failed accept (out of descriptors, mostly), wait this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
@@ -67,7 +69,11 @@ pub(crate) async fn serve(store: Store, folder: PathBuf, shutdown: CancellationT
     };
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        let (Ok((stream, _)), Ok(slot)) = (accepted, Arc::clone(&slots).acquire_owned().await) else { continue };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         if !stream.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == ROOT) {
             continue;
         }

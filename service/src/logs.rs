@@ -1,6 +1,6 @@
 //! Structured logs to standard error. What is logged is bounded: never an address, an identifier, a path or a body.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -12,7 +12,7 @@ pub enum LogFormat {
     /// One JSON object a line.
     #[default]
     Json,
-    /// For people.
+    /// For people; in colour on a terminal.
     Text,
 }
 
@@ -29,7 +29,7 @@ pub fn init_logs(format: LogFormat) {
     // It fails only if a subscriber is there already: several services in one process share the first.
     let _ = match format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
     };
 }
 

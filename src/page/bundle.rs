@@ -1,4 +1,5 @@
-//! The page's files, made by `make page` (`page/README.md`) and compiled in: users need neither a browser's tools nor a network.
+//! The page's files, as written and as made by `make page` (`page/README.md`), compiled in: users need neither a browser's tools
+//! nor a network.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -19,23 +20,23 @@ macro_rules! file {
             path: $path,
             media_type: $media_type,
             gzip: $gzip,
-            octets: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/page/dist/", $name)),
+            octets: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/page/", $name)),
         }
     };
 }
 
 const FILES: &[File] = &[
-    file!("/", "index.html", "text/html; charset=utf-8", false),
-    file!("/style.css", "style.css", "text/css; charset=utf-8", false),
-    file!("/icon.svg", "icon.svg", "image/svg+xml", false),
-    file!("/app.js", "app.js", "text/javascript; charset=utf-8", false),
-    file!("/api.js", "api.js", "text/javascript; charset=utf-8", false),
-    file!("/path.js", "path.js", "text/javascript; charset=utf-8", false),
-    file!("/views.js", "views.js", "text/javascript; charset=utf-8", false),
-    file!("/enroll.js", "enroll.js", "text/javascript; charset=utf-8", false),
-    file!("/dom.js", "dom.js", "text/javascript; charset=utf-8", false),
-    file!("/page.js", "page.js", "text/javascript; charset=utf-8", false),
-    file!("/page_bg.wasm", "page_bg.wasm.gz", "application/wasm", true),
+    file!("/", "static/index.html", "text/html; charset=utf-8", false),
+    file!("/style.css", "static/style.css", "text/css; charset=utf-8", false),
+    file!("/icon.svg", "static/icon.svg", "image/svg+xml", false),
+    file!("/app.js", "static/app.js", "text/javascript; charset=utf-8", false),
+    file!("/api.js", "static/api.js", "text/javascript; charset=utf-8", false),
+    file!("/path.js", "static/path.js", "text/javascript; charset=utf-8", false),
+    file!("/views.js", "static/views.js", "text/javascript; charset=utf-8", false),
+    file!("/enroll.js", "static/enroll.js", "text/javascript; charset=utf-8", false),
+    file!("/dom.js", "static/dom.js", "text/javascript; charset=utf-8", false),
+    file!("/page.js", "dist/page.js", "text/javascript; charset=utf-8", false),
+    file!("/page_bg.wasm", "dist/page_bg.wasm.gz", "application/wasm", true),
 ];
 
 /// The file at `path`, if there is one.

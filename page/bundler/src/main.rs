@@ -1,8 +1,8 @@
 //! Makes `page/dist`: `bundler COMPILED.wasm PAGE_FOLDER`, as `make page` calls it.
 //!
-//! The bundle is the static files, the module with its JavaScript (by wasm-bindgen), and `inputs.sha256`: the digest of what
-//! it was made of, which `tests/it/page.rs` computes anew. The digest is SHA-256 over the lines of `sha256sum`, in order of the
-//! paths: every file of `src/` and `static/`, `Cargo.toml` and `Cargo.lock`.
+//! That is the module with its JavaScript (by wasm-bindgen), and `inputs.sha256`: the digest of what it was made of, which
+//! `tests/it/page.rs` computes anew. The digest is SHA-256 over the lines of `sha256sum`, in order of the paths: every file of
+//! `src/`, `Cargo.toml` and `Cargo.lock`.
 
 use std::error::Error;
 use std::fs;
@@ -35,16 +35,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     packed.write_all(&fs::read(&module)?)?;
     packed.finish()?;
     fs::remove_file(module)?;
-    for file in files(&page.join("static"))? {
-        fs::copy(&file, dist.join(file.file_name().ok_or("a file without a name")?))?;
-    }
     fs::write(dist.join("inputs.sha256"), format!("{}\n", digest(page)?))?;
     Ok(())
 }
 
 fn digest(page: &Path) -> Result<String, Box<dyn Error>> {
     let mut inputs = files(&page.join("src"))?;
-    inputs.extend(files(&page.join("static"))?);
     inputs.extend(["Cargo.toml", "Cargo.lock"].map(|name| page.join(name)));
     let mut lines = Vec::new();
     for input in inputs {
