@@ -10,6 +10,7 @@
 //!
 //! [`Unverified`] is what parsing yields; only a signature that holds turns it into [`Signed`].
 
+use std::convert::Infallible;
 use std::fmt;
 
 use ciborium::Value;
@@ -122,7 +123,8 @@ impl<D: Document> Unverified<D> {
     ///
     /// [`DocumentError`] names the broken rule.
     pub fn from_parts(document: &D, kid: Thumbprint, signature: [u8; 64]) -> Result<Self, DocumentError> {
-        Self::parse(&sign1(document, &kid, |_| signature.to_vec()))
+        let Ok(bytes) = sign1(document, &kid, |_| Ok::<_, Infallible>(signature));
+        Self::parse(&bytes)
     }
 
     /// What the document says, if its signature should hold. Use it to find the key, and for nothing else.
@@ -164,25 +166,32 @@ impl<D: Document> Signed<D> {
     #[must_use]
     pub fn sign(document: D, key: &SigningKey) -> Self {
         let signer = key.public();
-        let bytes = sign1(&document, &signer.thumbprint(), |message| key.sign(message).to_vec());
+        let Ok(bytes) = sign1(&document, &signer.thumbprint(), |message| Ok::<_, Infallible>(key.sign(message)));
         Self { document, signer, bytes }
     }
 }
 
-/// An encoded document, its signature made of the octets to be signed.
-fn sign1<D: Document>(document: &D, kid: &Thumbprint, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+/// An encoded document, its signature made by `sign` of the octets to be signed: by a token that keeps its key, for one. Whether
+/// the signature holds is not looked at.
+///
+/// # Errors
+///
+/// What `sign` says.
+pub fn sign1<D: Document, E>(
+    document: &D,
+    kid: &Thumbprint,
+    sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+) -> Result<Vec<u8>, E> {
     let protected = HeaderBuilder::new()
         .algorithm(iana::Algorithm::Ed25519)
         .key_id(kid.as_bytes().to_vec())
         .value(HEADER_TYP, Value::from(D::TYP))
         .build();
-    coset::CoseSign1Builder::new()
+    let signed = coset::CoseSign1Builder::new()
         .protected(protected)
         .payload(cbor::encode(&document.to_claims().finish()))
-        .create_signature(&[], sign)
-        .build()
-        .to_tagged_vec()
-        .expect("writing to a vector does not fail")
+        .try_create_signature(&[], |message| sign(message).map(Vec::from))?;
+    Ok(signed.build().to_tagged_vec().expect("writing to a vector does not fail"))
 }
 
 impl<D> Signed<D> {

@@ -48,5 +48,5 @@ mod vectors;
 pub use documents::cbor;
 pub use documents::key::{PublicKey, SigningKey, Thumbprint};
 pub use documents::key_configuration;
-pub use documents::signed::{Document, DocumentError, SignatureError, Signed, Unverified};
+pub use documents::signed::{Document, DocumentError, SignatureError, Signed, Unverified, sign1};
 pub use documents::time::{CLOCK_SKEW, Timestamp};

@@ -7,11 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use coset::{CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, cbor::Value, iana};
-use protocol::{Document, PublicKey, Signed, Thumbprint, Timestamp, Unverified, cbor};
+use protocol::{Document, PublicKey, Signed, Thumbprint, Timestamp, Unverified, sign1};
 use service::secret_file::SecretFileError;
-
-const HEADER_TYP: i64 = 16;
 
 /// Why a token does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -98,18 +95,7 @@ impl fmt::Debug for SigningKeys {
 /// [`TokenError`].
 pub(crate) fn sign<D: Document>(document: &D, key: &dyn Signer) -> Result<Signed<D>, TokenError> {
     let public = key.public();
-    let protected = HeaderBuilder::new()
-        .algorithm(iana::Algorithm::Ed25519)
-        .key_id(public.thumbprint().as_bytes().to_vec())
-        .value(HEADER_TYP, Value::from(D::TYP))
-        .build();
-    let bytes = CoseSign1Builder::new()
-        .protected(protected)
-        .payload(cbor::encode(&document.to_claims().finish()))
-        .try_create_signature(&[], |message| key.sign(message).map(Vec::from))?
-        .build()
-        .to_tagged_vec()
-        .expect("writing to a vector does not fail");
+    let bytes = sign1(document, &public.thumbprint(), |message| key.sign(message))?;
     let signed = Unverified::parse(&bytes).ok().and_then(|document| document.verify(&public).ok());
     signed.ok_or_else(|| TokenError::Wrong(key.label().to_owned()))
 }
