@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 const OWNER_ONLY: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
@@ -69,7 +71,20 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), SecretFileError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
-/// Reads a key of `N` bytes, kept in hexadecimal; a missing file is created from `generate`.
+/// Reads a key of `N` bytes, kept in hexadecimal, if the file is there.
+///
+/// # Errors
+///
+/// [`SecretFileError`]; [`SecretFileError::Content`] if it holds something else.
+pub fn read_key<const N: usize>(path: &Path) -> Result<Option<Zeroizing<[u8; N]>>, SecretFileError> {
+    let Some(content) = read(path)?.map(Zeroizing::new) else { return Ok(None) };
+    let mut key = Zeroizing::new([0; N]);
+    hex::decode_to_slice(content.trim_ascii(), &mut *key)
+        .map_err(|_| SecretFileError::Content { path: path.to_owned(), bytes: N })?;
+    Ok(Some(key))
+}
+
+/// Reads a key as [`read_key`]; a missing file is created from `generate`.
 ///
 /// # Errors
 ///
@@ -78,14 +93,12 @@ pub fn read_or_create<const N: usize>(
     path: &Path,
     generate: impl FnOnce() -> [u8; N],
 ) -> Result<[u8; N], SecretFileError> {
-    let Some(content) = read(path)? else {
-        let key = generate();
-        write(path, (hex::encode(key) + "\n").as_bytes())?;
-        return Ok(key);
-    };
-    let wrong = || SecretFileError::Content { path: path.to_owned(), bytes: N };
-    let text = std::str::from_utf8(&content).map_err(|_| wrong())?;
-    hex::decode(text.trim()).ok().and_then(|key| key.try_into().ok()).ok_or_else(wrong)
+    if let Some(key) = read_key(path)? {
+        return Ok(*key);
+    }
+    let key = generate();
+    write(path, (hex::encode(key) + "\n").as_bytes())?;
+    Ok(key)
 }
 
 #[cfg(test)]

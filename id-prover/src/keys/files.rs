@@ -40,7 +40,7 @@ impl SigningFiles {
         let mut retired = retired(folder, SIGNING, |seed| signer("retired", seed))?;
         // Rotation that was cut short leaves the present key among the retired ones as well.
         retired.retain(|retired| retired.key.public() != current.public());
-        let next = read_if_there(&next_file(folder))?.map(|seed| SigningKey::from_seed(&seed).public());
+        let next = secret_file::read_key(&next_file(folder))?.map(|seed| SigningKey::from_seed(&seed).public());
         Ok(SigningKeys { current, next, retired })
     }
 }
@@ -94,14 +94,6 @@ pub(super) fn read_or_create(folder: &Path, name: &str) -> Result<Zeroizing<[u8;
     secret_file::read_or_create(&key_file(folder, name), rand::random).map(Zeroizing::new)
 }
 
-pub(super) fn read_if_there(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, SecretFileError> {
-    let Some(content) = secret_file::read(path)?.map(Zeroizing::new) else { return Ok(None) };
-    let seed = std::str::from_utf8(&content).ok().and_then(|text| hex::decode(text.trim()).ok());
-    let seed = seed.and_then(|seed| seed.try_into().ok());
-    seed.map(|seed| Some(Zeroizing::new(seed)))
-        .ok_or_else(|| SecretFileError::Content { path: path.to_owned(), bytes: 32 })
-}
-
 /// The files of retired keys, and until when they hold.
 pub(super) fn retired_files(folder: &Path, name: &str) -> Result<Vec<(PathBuf, Timestamp)>, SecretFileError> {
     let failed = |reason: io::Error| SecretFileError::Io { path: folder.to_owned(), reason };
@@ -124,7 +116,7 @@ pub(super) fn retired<K>(
 ) -> Result<Vec<Retired<K>>, SecretFileError> {
     let mut keys = Vec::new();
     for (path, until) in retired_files(folder, name)? {
-        keys.extend(read_if_there(&path)?.map(|seed| Retired { key: key(&seed), until }));
+        keys.extend(secret_file::read_key(&path)?.map(|seed| Retired { key: key(&seed), until }));
     }
     Ok(keys)
 }

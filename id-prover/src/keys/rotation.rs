@@ -16,7 +16,7 @@ use protocol::{CLOCK_SKEW, PublicKey, SigningKey, Timestamp};
 use service::secret_file::{self, SecretFileError};
 
 use super::Keys;
-use super::files::{HPKE, SIGNING, key_file, next_file, read_if_there, retired_file, retired_files};
+use super::files::{HPKE, SIGNING, key_file, next_file, retired_file, retired_files};
 
 /// The longest that a code may hold.
 const LONGEST_CODE: Duration = Duration::from_secs(3600);
@@ -53,7 +53,7 @@ pub fn activate(
     now: Timestamp,
     credential_lifetime: Duration,
 ) -> Result<PublicKey, RotationError> {
-    let next = read_if_there(&next_file(state_folder))?.ok_or(RotationError::NotPrepared)?;
+    let next = secret_file::read_key(&next_file(state_folder))?.ok_or(RotationError::NotPrepared)?;
     retire(state_folder, SIGNING, now.plus(credential_lifetime).plus(CLOCK_SKEW))?;
     rename(&next_file(state_folder), &key_file(state_folder, SIGNING))?;
     Ok(SigningKey::from_seed(&next).public())
