@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 use hyper::body::Incoming;
 use service::body::{self, BodyError};
+use service::metrics::float;
 use service::{CancellationToken, Peer};
 
 use crate::budget::{Budget, RelayId};
@@ -212,8 +213,7 @@ fn quality_of(given: &str, range: &str) -> Option<u32> {
 }
 
 fn record(metric: &'static str, bytes: &[u8]) {
-    #[allow(clippy::cast_precision_loss, reason = "lengths here are far below 2^52")]
-    ::metrics::histogram!(metric).record(bytes.len() as f64);
+    ::metrics::histogram!(metric).record(float(bytes.len() as u64));
 }
 
 const fn class(status: StatusCode) -> &'static str {

@@ -1,6 +1,7 @@
 //! The store's metrics: a public interface, listed in `docs/operations.md`. Labels are bounded; none comes from outside.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+pub(crate) use service::metrics::float;
 
 use crate::storage::{Figures, Tally};
 
@@ -71,9 +72,4 @@ pub(crate) fn observe(heads: &[u64], tally: Tally, figures: Figures) {
     }
     ::metrics::gauge!(MEMORY_BYTES).set(float(figures.memory_bytes));
     ::metrics::gauge!(DISK_BYTES).set(float(figures.disk_bytes));
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a gauge is a float; it is exact up to 2^53")]
-pub(crate) const fn float(number: u64) -> f64 {
-    number as f64
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::{Body as _, Incoming};
+use service::metrics::float;
 use service::serve::network;
 use service::{CancellationToken, KeyedLimiter, Limiter, Peer, Readiness};
 use tokio::task::JoinSet;
@@ -81,8 +82,7 @@ impl Relay {
         while shutdown.run_until_cancelled(tokio::time::sleep(GAUGES_EVERY)).await.is_some() {
             let oldest = self.routes.iter().filter_map(|route| route.keys.age()).max().unwrap_or_default();
             ::metrics::gauge!(metrics::KEYS_AGE).set(oldest.as_secs_f64());
-            #[allow(clippy::cast_precision_loss, reason = "a gauge is a float; a count of addresses fits it well")]
-            ::metrics::gauge!(metrics::ADDRESSES).set(self.per_address.keys() as f64);
+            ::metrics::gauge!(metrics::ADDRESSES).set(float(self.per_address.keys() as u64));
         }
         while tasks.join_next().await.is_some() {}
     }

@@ -15,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use service::metrics::float;
 use tokio::time::{Sleep, sleep};
 
 use crate::slots::Slot;
@@ -87,8 +88,7 @@ struct Passed {
 
 impl Drop for Passed {
     fn drop(&mut self) {
-        #[allow(clippy::cast_precision_loss, reason = "lengths here are far below 2^52")]
-        ::metrics::histogram!(self.metric).record(self.bytes as f64);
+        ::metrics::histogram!(self.metric).record(float(self.bytes));
     }
 }
 

@@ -27,6 +27,12 @@ pub const BYTES_BUCKETS: [f64; 12] = [
     1_048_576.0,
 ];
 
+/// A number as gauges and histograms take it. It is exact up to 2^53, far more than there are bytes or items here.
+#[must_use]
+pub const fn float(number: u64) -> f64 {
+    number as f64
+}
+
 /// Registers the help texts.
 pub(crate) fn describe() {
     describe_gauge!(CONNECTIONS, "Connections that are open");
