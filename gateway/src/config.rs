@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use service::{AdminConfig, ClientTlsConfig, ListenError, Listener, ListenerConfig, Rate, TlsError};
+use service::{AdminConfig, ClientTlsConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
 
-use crate::Listeners;
 use crate::keys::KeyError;
 
 /// Settings of a gateway.
@@ -321,12 +320,7 @@ impl Config {
     ///
     /// [`ConfigError::Listen`].
     pub async fn bind(&self) -> Result<Listeners, ConfigError> {
-        let public = Listener::bind(&self.listener).await?;
-        let admin = match &self.admin {
-            Some(admin) => Some(admin.bind().await?),
-            None => None,
-        };
-        Ok(Listeners { public, admin })
+        Ok(Listeners::bind(&self.listener, self.admin.as_ref()).await?)
     }
 }
 

@@ -37,23 +37,15 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use service::{CancellationToken, Listener, Readiness, install_metrics, run_admin, serve};
+use service::{CancellationToken, Readiness, install_metrics, run_admin, serve};
 
 pub use config::{Config, ConfigError};
 pub use keys::KeyRing;
+pub use service::Listeners;
 pub use target::{Cost, HttpTarget, Target, TargetError};
 
 /// How often the age of the keys is looked at.
 const ROTATION_CHECK: Duration = Duration::from_secs(1);
-
-/// The bound sockets of a gateway.
-#[derive(Debug)]
-pub struct Listeners {
-    /// Where relays come in.
-    pub public: Listener,
-    /// Health, readiness, metrics.
-    pub admin: Option<Listener>,
-}
 
 /// Runs a gateway in front of `target` until `shutdown`, then drains it. `keys` may be rotated meanwhile.
 pub async fn run<T: Target>(

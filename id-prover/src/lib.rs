@@ -44,4 +44,5 @@ mod storage;
 pub use clock::{Clock, system_clock};
 pub use config::{Config, ConfigError};
 pub use prover::{EnrollError, Enrolled, OpenError, ProveError, Prover};
-pub use server::{Listeners, Reloads, RunError, run, run_reloading, run_with_clock, run_with_token};
+pub use server::{Reloads, RunError, run, run_reloading, run_with_clock, run_with_token};
+pub use service::Listeners;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper_util::service::TowerToHyperService;
-use service::{CancellationToken, Listener, Readiness, install_metrics, run_admin, serve};
+use service::{CancellationToken, Listeners, Readiness, install_metrics, run_admin, serve};
 use tokio::sync::mpsc;
 
 use crate::clock::{Clock, system_clock};
@@ -12,15 +12,6 @@ use crate::handlers;
 use crate::keys::Token;
 use crate::keys::files::SigningFiles;
 use crate::prover::{OpenError, Prover};
-
-/// The bound sockets of an ID Prover.
-#[derive(Debug)]
-pub struct Listeners {
-    /// Where MSPs come in.
-    pub public: Listener,
-    /// Health, readiness, metrics.
-    pub admin: Option<Listener>,
-}
 
 /// Why an ID Prover cannot run.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use protocol::cpi::{Cpi, CpiError};
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
 use serde::Deserialize;
-use service::{AdminConfig, ListenError, Listener, ListenerConfig, Rate};
+use service::{AdminConfig, ListenError, ListenerConfig, Listeners, Rate};
 
-use crate::http::Listeners;
 use crate::issuers::{Issuer, Issuers};
 
 /// Settings of a mapping store.
@@ -177,12 +176,7 @@ impl Config {
     ///
     /// [`ConfigError::Listen`].
     pub async fn bind(&self) -> Result<Listeners, ConfigError> {
-        let public = Listener::bind(&self.listener).await?;
-        let admin = match &self.admin {
-            Some(admin) => Some(admin.bind().await?),
-            None => None,
-        };
-        Ok(Listeners { public, admin })
+        Ok(Listeners::bind(&self.listener, self.admin.as_ref()).await?)
     }
 }
 

@@ -48,5 +48,6 @@ pub mod verify;
 mod writer;
 
 pub use config::{Config, ConfigError};
-pub use http::{Listeners, LookupCost, run};
+pub use http::{LookupCost, run};
+pub use service::Listeners;
 pub use store::{OpenError, PublishError, Published, Store};

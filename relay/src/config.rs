@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use http::Uri;
 use serde::Deserialize;
-use service::{AdminConfig, ClientTlsConfig, ListenError, Listener, ListenerConfig, Rate, TlsError};
-
-use crate::Listeners;
+use service::{AdminConfig, ClientTlsConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
 
 /// Settings of a relay.
 #[derive(Clone, Debug, Deserialize)]
@@ -144,12 +142,7 @@ impl Config {
     ///
     /// [`ConfigError::Listen`].
     pub async fn bind(&self) -> Result<Listeners, ConfigError> {
-        let public = Listener::bind(&self.listener).await?;
-        let admin = match &self.admin {
-            Some(admin) => Some(admin.bind().await?),
-            None => None,
-        };
-        Ok(Listeners { public, admin })
+        Ok(Listeners::bind(&self.listener, self.admin.as_ref()).await?)
     }
 }
 

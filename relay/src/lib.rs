@@ -31,18 +31,10 @@ use std::sync::Arc;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use service::{CancellationToken, Listener, Readiness, install_metrics, run_admin, serve};
+use service::{CancellationToken, Readiness, install_metrics, run_admin, serve};
 
 pub use config::{Config, ConfigError};
-
-/// The bound sockets of a relay.
-#[derive(Debug)]
-pub struct Listeners {
-    /// Where clients come in.
-    pub public: Listener,
-    /// Health, readiness, metrics.
-    pub admin: Option<Listener>,
-}
+pub use service::Listeners;
 
 /// Runs a relay until `shutdown`, then drains it.
 ///

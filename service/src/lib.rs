@@ -5,6 +5,7 @@
 //! | [`body`] | reading a request's body within bounds |
 //! | [`limits`] | how often, by key and in total, with an exact `Retry-After` |
 //! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
+//! | `listeners` | the two that every service has |
 //! | [`mod@serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
 //! | [`peer`] | who is at the other end: address and certificate, attached to every request |
 //! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
@@ -25,6 +26,7 @@ pub mod admin;
 pub mod body;
 pub mod limits;
 pub mod listener;
+mod listeners;
 pub mod logs;
 pub mod metrics;
 pub mod outgoing;
@@ -37,6 +39,7 @@ pub mod tls;
 pub use admin::{AdminConfig, Readiness, install_metrics, run_admin};
 pub use limits::{KeyedLimiter, Limiter, Rate, RetryAfter};
 pub use listener::{Bounds, ListenError, Listener, ListenerConfig};
+pub use listeners::Listeners;
 pub use peer::{Peer, PeerCertificate};
 pub use process::{ConfigError, ServiceArgs, load_config, shutdown_signal};
 pub use serve::{Drained, serve};

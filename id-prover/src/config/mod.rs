@@ -10,9 +10,8 @@ use protocol::credential::MAX_PROVER_BYTES;
 use protocol::enrollment::Code;
 use protocol::mimi_uri::Msp;
 use serde::Deserialize;
-use service::{AdminConfig, ClientCertificates, ListenError, Listener, ListenerConfig, Rate};
+use service::{AdminConfig, ClientCertificates, ListenError, ListenerConfig, Listeners, Rate};
 
-use crate::Listeners;
 pub use couriers::{
     CourierConfig, CouriersConfig, FileCourierConfig, SmppConfig, SmtpConfig, SmtpSecurity, WebhookConfig,
 };
@@ -235,12 +234,7 @@ impl Config {
     ///
     /// [`ConfigError::Listen`].
     pub async fn bind(&self) -> Result<Listeners, ConfigError> {
-        let public = Listener::bind(&self.listener).await?;
-        let admin = match &self.admin {
-            Some(admin) => Some(admin.bind().await?),
-            None => None,
-        };
-        Ok(Listeners { public, admin })
+        Ok(Listeners::bind(&self.listener, self.admin.as_ref()).await?)
     }
 }
 

@@ -23,7 +23,7 @@ use hyper_util::service::TowerToHyperService;
 use protocol::problem::ProblemType;
 use service::body::{self, BodyError};
 use service::serve::network;
-use service::{CancellationToken, KeyedLimiter, Limiter, Listener, Peer, Readiness, install_metrics, run_admin, serve};
+use service::{CancellationToken, KeyedLimiter, Limiter, Listeners, Peer, Readiness, install_metrics, run_admin, serve};
 
 use crate::config::{CertificatesConfig, Config, ConfigError};
 use crate::control;
@@ -43,15 +43,6 @@ const OBSERVE_EVERY: Duration = Duration::from_secs(10);
 /// After a failure of a change of the hash key.
 const ROTATION_PAUSE: Duration = Duration::from_secs(5);
 const ONE: NonZeroU32 = NonZeroU32::MIN;
-
-/// The bound sockets of a mapping store.
-#[derive(Debug)]
-pub struct Listeners {
-    /// Where publishers, followers and gateways come in.
-    pub public: Listener,
-    /// Health, readiness, metrics.
-    pub admin: Option<Listener>,
-}
 
 /// Who publishes: by certificate, or by address.
 #[derive(Clone, PartialEq, Eq, Hash)]
