@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::{Body as _, Incoming};
+use service::addresses::network;
 use service::metrics::float;
-use service::serve::network;
 use service::{CancellationToken, KeyedLimiter, Limiter, Peer, Readiness};
 use tokio::task::JoinSet;
 

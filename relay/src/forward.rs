@@ -2,7 +2,6 @@
 //! numeric `Retry-After` the other. No retry, no redirect, no other header.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,7 +50,7 @@ pub(crate) struct Gateway {
     client: legacy::Client<Connector, BoxBody<Bytes, BodyError>>,
     uri: Uri,
     exchange: Exchange,
-    streaming: Arc<Slots>,
+    streaming: Slots,
 }
 
 impl Gateway {

@@ -7,6 +7,7 @@
 //! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
 //! | `listeners` | the two that every service has |
 //! | [`mod@serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
+//! | [`addresses`] | how much each address has at once |
 //! | [`peer`] | who is at the other end: address and certificate, attached to every request |
 //! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
 //! | [`outgoing`] | connections to other services |
@@ -22,6 +23,7 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
+pub mod addresses;
 pub mod admin;
 pub mod body;
 pub mod limits;

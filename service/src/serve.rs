@@ -3,10 +3,9 @@
 //! What a hostile peer can do is bounded: connections in all and per address, time for the handshake and the head, idle
 //! time, streams, reset streams, header bytes. When the process is out of descriptors, accepting pauses and goes on.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::addresses::AddressCounts;
 use crate::listener::{Bounds, Listener};
 use crate::metrics;
 use crate::peer::{Peer, PeerCertificate};
@@ -85,7 +85,7 @@ where
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(counted) = addresses.enter(address, bounds.max_connections_per_address) else {
+        let Some(counted) = addresses.enter(address.ip(), bounds.max_connections_per_address) else {
             count(name, "address-limit");
             continue;
         };
@@ -237,52 +237,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         ::metrics::gauge!(metrics::CONNECTIONS, "listener" => self.0).decrement(1);
-    }
-}
-
-/// Connections at once by address; IPv6 by /64.
-#[derive(Clone, Default)]
-struct AddressCounts(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-struct Counted {
-    counts: AddressCounts,
-    key: IpAddr,
-}
-
-impl AddressCounts {
-    fn enter(&self, address: SocketAddr, most: usize) -> Option<Counted> {
-        let key = network(address.ip());
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(key).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Counted { counts: self.clone(), key })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.key);
-            }
-        }
-    }
-}
-
-/// The address that limits go by: all of an IPv4 address, the /64 of an IPv6 one.
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
     }
 }
 

@@ -21,8 +21,8 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper_util::service::TowerToHyperService;
 use protocol::problem::ProblemType;
+use service::addresses::network;
 use service::body::{self, BodyError};
-use service::serve::network;
 use service::{CancellationToken, KeyedLimiter, Limiter, Listeners, Peer, Readiness, install_metrics, run_admin, serve};
 
 use crate::config::{CertificatesConfig, Config, ConfigError};
