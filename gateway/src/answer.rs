@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use service::body::{self, BodyError};
 use service::metrics::float;
-use service::{CancellationToken, Peer};
+use service::{CancellationToken, Certificates, Peer};
 
 use crate::budget::{Budget, RelayId};
 use crate::capsule::Inside;
@@ -28,37 +28,17 @@ const RESPONSE_MEDIA_TYPE: &str = "message/ohttp-res";
 /// A gateway at work.
 pub(crate) struct Gateway<T> {
     keys: Arc<KeyRing>,
-    relays: Relays,
+    /// Which relays may bring capsules; without it, any.
+    relays: Option<Certificates>,
     inside: Inside<T>,
     budget: Budget,
     exchange: Exchange,
 }
 
-enum Relays {
-    Open,
-    Named { names: Vec<String>, fingerprints: Vec<[u8; 32]> },
-}
-
-impl Relays {
-    fn allow(&self, peer: Option<&Peer>) -> bool {
-        let Self::Named { names, fingerprints } = self else { return true };
-        let Some(certificate) = peer.and_then(|peer| peer.certificate.as_ref()) else { return false };
-        fingerprints.contains(&certificate.fingerprint())
-            || certificate.dns_names().iter().any(|name| names.contains(name))
-    }
-}
-
 impl<T: Target> Gateway<T> {
     pub(crate) fn new(config: &Config, keys: Arc<KeyRing>, target: T) -> Result<Self, ConfigError> {
         config.check_settings()?;
-        let relays = if config.relays.open {
-            Relays::Open
-        } else {
-            Relays::Named {
-                names: config.relays.names.iter().map(|name| name.to_ascii_lowercase()).collect(),
-                fingerprints: config.fingerprints().ok_or(ConfigError::Fingerprint)?,
-            }
-        };
+        let relays = if config.relays.open { None } else { Some(config.relays.certificates()?) };
         Ok(Self {
             keys,
             relays,
@@ -103,7 +83,7 @@ impl<T: Target> Gateway<T> {
 
     async fn capsule(&self, request: Request<Incoming>) -> Result<Response<Bytes>, Problem> {
         let peer = request.extensions().get::<Peer>();
-        if !self.relays.allow(peer) {
+        if self.relays.as_ref().is_some_and(|relays| !relays.admit(peer)) {
             return Err(Problem::RelayNotAllowed);
         }
         let relay: RelayId = peer.and_then(|peer| peer.certificate.as_ref()).map(service::PeerCertificate::fingerprint);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use service::{AdminConfig, ClientTlsConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
+use service::{AdminConfig, Certificates, ClientTlsConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
 
 use crate::keys::KeyError;
 
@@ -278,8 +278,8 @@ impl Config {
             Err(ConfigError::NoRelays)
         } else if named && !asks {
             Err(ConfigError::NoClientCertificates)
-        } else if self.fingerprints().is_none() {
-            Err(ConfigError::Fingerprint)
+        } else if let Err(error) = self.relays.certificates() {
+            Err(error)
         } else if self.allowed.is_empty() {
             Err(ConfigError::NoAllowed)
         } else if !self.allowed.iter().all(AllowedTarget::is_well_formed) {
@@ -300,11 +300,6 @@ impl Config {
         }
     }
 
-    /// The fingerprints of relay certificates, if all are well-formed.
-    pub(crate) fn fingerprints(&self) -> Option<Vec<[u8; 32]>> {
-        self.relays.fingerprints.iter().map(|text| hex::decode(text).ok()?.try_into().ok()).collect()
-    }
-
     /// The settings of the HTTP target.
     ///
     /// # Errors
@@ -321,6 +316,13 @@ impl Config {
     /// [`ConfigError::Listen`].
     pub async fn bind(&self) -> Result<Listeners, ConfigError> {
         Ok(Listeners::bind(&self.listener, self.admin.as_ref()).await?)
+    }
+}
+
+impl RelaysConfig {
+    /// The certificates that are named.
+    pub(crate) fn certificates(&self) -> Result<Certificates, ConfigError> {
+        Certificates::named(&self.names, &self.fingerprints).ok_or(ConfigError::Fingerprint)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use protocol::cpi::{Cpi, CpiError};
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
 use serde::Deserialize;
-use service::{AdminConfig, ListenError, ListenerConfig, Listeners, Rate};
+use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate};
 
 use crate::issuers::{Issuer, Issuers};
 
@@ -73,16 +73,6 @@ pub struct IssuerTable {
     /// The mail domains it rules, in A-labels.
     #[serde(default)]
     pub mail_domains: Vec<String>,
-}
-
-/// Who may do something, by verified certificates: a match in either list is enough.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CertificatesConfig {
-    /// DNS names in the certificates.
-    pub names: Vec<String>,
-    /// SHA-256 fingerprints of the certificates, in hexadecimal.
-    pub fingerprints: Vec<String>,
 }
 
 /// Limits on publications and on reading the change feed.
@@ -161,8 +151,8 @@ impl Config {
         self.store.issuers()?;
         let mut named = false;
         for certificates in [&self.gateways, &self.followers] {
-            certificates.fingerprints()?;
-            named |= !(certificates.names.is_empty() && certificates.fingerprints.is_empty());
+            certificates.read().ok_or(ConfigError::Fingerprint)?;
+            named |= !certificates.is_empty();
         }
         if named && self.listener.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
             return Err(ConfigError::NoClientCertificates);
@@ -213,12 +203,5 @@ impl IssuerTable {
             number_prefixes: self.number_prefixes.clone(),
             mail_domains: self.mail_domains.clone(),
         })
-    }
-}
-
-impl CertificatesConfig {
-    pub(crate) fn fingerprints(&self) -> Result<Vec<[u8; 32]>, ConfigError> {
-        let read = |text: &String| hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        self.fingerprints.iter().map(|text| read(text).ok_or(ConfigError::Fingerprint)).collect()
     }
 }

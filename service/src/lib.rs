@@ -8,7 +8,7 @@
 //! | `listeners` | the two that every service has |
 //! | [`mod@serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
 //! | [`addresses`] | how much each address has at once |
-//! | [`peer`] | who is at the other end: address and certificate, attached to every request |
+//! | [`peer`] | who is at the other end: address and certificate, attached to every request; which certificates are let in |
 //! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
 //! | [`outgoing`] | connections to other services |
 //! | [`metrics`] | names and labels of what is measured of connections |
@@ -42,7 +42,7 @@ pub use admin::{AdminConfig, Readiness, install_metrics, run_admin};
 pub use limits::{KeyedLimiter, Limiter, Rate, RetryAfter};
 pub use listener::{Bounds, ListenError, Listener, ListenerConfig};
 pub use listeners::Listeners;
-pub use peer::{Peer, PeerCertificate};
+pub use peer::{Certificates, CertificatesConfig, Peer, PeerCertificate};
 pub use process::{ConfigError, ServiceArgs, load_config, shutdown_signal};
 pub use serve::{Drained, serve};
 pub use tls::{ClientCertificates, ClientTlsConfig, TlsConfig, TlsError, TlsReloader};

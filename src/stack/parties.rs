@@ -7,7 +7,7 @@ use client::trust::{ProviderTrust, Trust};
 use protocol::PublicKey;
 use protocol::credential::{DEFAULT_LIFETIME, Method};
 use protocol::trust::{TrustAnchor, TrustAnchorTable, TrustAnchors};
-use service::{ClientCertificates, ClientTlsConfig, ListenerConfig, Rate, TlsConfig};
+use service::{CertificatesConfig, ClientCertificates, ClientTlsConfig, ListenerConfig, Rate, TlsConfig};
 
 use crate::certificates::Identity;
 
@@ -94,7 +94,7 @@ impl Place<'_> {
     }
 
     pub(super) fn store(&self, provers: &TrustAnchors) -> mapping_store::Config {
-        use mapping_store::config::{CertificatesConfig, Limits, StoreConfig};
+        use mapping_store::config::{Limits, StoreConfig};
         mapping_store::Config {
             listener: self.listener(ClientCertificates::Optional),
             admin: None,

@@ -23,9 +23,12 @@ use hyper_util::service::TowerToHyperService;
 use protocol::problem::ProblemType;
 use service::addresses::network;
 use service::body::{self, BodyError};
-use service::{CancellationToken, KeyedLimiter, Limiter, Listeners, Peer, Readiness, install_metrics, run_admin, serve};
+use service::{
+    CancellationToken, Certificates, KeyedLimiter, Limiter, Listeners, Peer, Readiness, install_metrics, run_admin,
+    serve,
+};
 
-use crate::config::{CertificatesConfig, Config, ConfigError};
+use crate::config::{Config, ConfigError};
 use crate::control;
 use crate::store::Store;
 use problem::Problem;
@@ -62,26 +65,6 @@ struct App {
     shutdown: CancellationToken,
 }
 
-/// Whose certificates are let in.
-struct Certificates {
-    names: Vec<String>,
-    fingerprints: Vec<[u8; 32]>,
-}
-
-impl Certificates {
-    fn new(config: &CertificatesConfig) -> Result<Self, ConfigError> {
-        let names = config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Ok(Self { names, fingerprints: config.fingerprints()? })
-    }
-
-    fn admit(&self, peer: Option<&Peer>) -> bool {
-        peer.and_then(|peer| peer.certificate.as_ref()).is_some_and(|certificate| {
-            self.fingerprints.contains(&certificate.fingerprint())
-                || certificate.dns_names().iter().any(|name| self.names.contains(name))
-        })
-    }
-}
-
 impl App {
     fn limit(&self, peer: Option<&Peer>) -> Result<(), Problem> {
         let publisher = match peer {
@@ -110,8 +93,8 @@ pub async fn run(
     crate::metrics::describe();
     let app = Arc::new(App {
         store,
-        gateways: Certificates::new(&config.gateways)?,
-        followers: Certificates::new(&config.followers)?,
+        gateways: config.gateways.read().ok_or(ConfigError::Fingerprint)?,
+        followers: config.followers.read().ok_or(ConfigError::Fingerprint)?,
         per_publisher: KeyedLimiter::new(config.limits.per_publisher, MAX_PUBLISHERS),
         total: Limiter::new(config.limits.total),
         shutdown: shutdown.clone(),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use client::http::{Bounds, HttpClient, TlsIdentity};
 use http::{Response, StatusCode, Uri};
-use mapping_store::config::{CertificatesConfig, IssuerTable, Limits, StoreConfig};
+use mapping_store::config::{IssuerTable, Limits, StoreConfig};
 use mapping_store::store::Clock;
 use mapping_store::{Config, ConfigError, Listeners, Store};
 use protocol::cpi::Cpi;
@@ -18,7 +18,10 @@ use protocol::lookup::{Answer, Entry, LookupRequest};
 use protocol::problem::{Problem, ProblemType};
 use protocol::trust::{TrustAnchor, TrustAnchorTable};
 use protocol::{Timestamp, media};
-use service::{AdminConfig, CancellationToken, ClientCertificates, ClientTlsConfig, ListenerConfig, Rate, TlsConfig};
+use service::{
+    AdminConfig, CancellationToken, CertificatesConfig, ClientCertificates, ClientTlsConfig, ListenerConfig, Rate,
+    TlsConfig,
+};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
