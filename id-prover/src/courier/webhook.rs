@@ -19,11 +19,11 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use protocol::cpi::{Cpi, PhoneNumber};
 use serde_json::json;
+use service::outgoing::{self, Connector, Versions};
 use sha2::Sha256;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -40,7 +40,7 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// Hands messages to an HTTP gateway.
 pub(crate) struct WebhookCourier {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: legacy::Client<Connector, Full<Bytes>>,
     uri: Uri,
     secret: Zeroizing<Vec<u8>>,
     attempt: Duration,
@@ -55,17 +55,14 @@ impl WebhookCourier {
     /// [`ConfigError`] names the setting.
     pub(crate) fn new(config: &WebhookConfig) -> Result<Self, ConfigError> {
         let (uri, secret) = (uri(config)?, secret(&config.secret_file)?);
-        let tls = config.tls.load().map_err(|error| ConfigError::Sms(error.to_string()))?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().enable_http2();
+        let (attempt, delivery) = (config.timeout_ms, config.delivery_timeout_ms);
+        let (attempt, delivery) = (Duration::from_millis(attempt), Duration::from_millis(delivery));
+        let connector = outgoing::connector(&config.tls, Versions::Any, attempt)
+            .map_err(|error| ConfigError::Sms(error.to_string()))?;
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(https.wrap_connector(tcp));
-        let (attempt, delivery) = (config.timeout_ms, config.delivery_timeout_ms);
-        let (attempt, delivery) = (Duration::from_millis(attempt), Duration::from_millis(delivery));
+            .build(connector);
         Ok(Self { client, uri, secret, attempt, delivery })
     }
 

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use protocol::authenticated;
 use protocol::cbor::{self, Value};
 use protocol::receipt::Position;
 use serde::Deserialize;
+use service::outgoing::{self, Connector, Versions};
 
 use super::{FollowConfig, FollowError};
 use crate::http::changes::{LOG_HEAD, MAX_WAIT_SECONDS};
@@ -30,7 +30,7 @@ const DESCRIPTION: &str = "/.well-known/mimi-discovery-provider";
 /// A source.
 #[derive(Clone)]
 pub(super) struct Source {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: legacy::Client<Connector, Empty<Bytes>>,
     authority: Authority,
     wait_seconds: u64,
 }
@@ -55,16 +55,7 @@ impl Source {
         if url.scheme() != Some(&Scheme::HTTPS) || !matches!(url.path(), "" | "/") || url.query().is_some() {
             return Err(FollowError::Url);
         }
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config.tls.load()?)
-            .https_only()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
+        let connector = outgoing::connector(&config.tls, Versions::Any, CONNECT_TIMEOUT)?;
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
