@@ -1,3 +1,5 @@
+//! Every vector is described, and what we do not know is refused.
+
 use super::*;
 
 fn vector(name: &str) -> String {

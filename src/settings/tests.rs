@@ -1,3 +1,5 @@
+//! Which layer of the settings wins, and errors that name file and setting.
+
 use std::collections::HashMap;
 
 use super::*;

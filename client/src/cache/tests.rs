@@ -1,3 +1,5 @@
+//! How long each answer is kept and when it is asked for again; nothing saved is believed unverified.
+
 use super::*;
 
 use crate::sample::{NOW, at, cpi, mapping, trust};

@@ -1,3 +1,5 @@
+//! Tags, context, memory and ties, each deciding where it should; holders are never chosen between.
+
 use std::time::Duration;
 
 use super::*;

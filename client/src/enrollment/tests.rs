@@ -1,3 +1,5 @@
+//! The user's side of an enrollment, step by step, and every answer that it must not take.
+
 use protocol::credential::{DEFAULT_LIFETIME, Method};
 use protocol::enrollment::HpkeSecretKey;
 use protocol::trust::TrustAnchor;

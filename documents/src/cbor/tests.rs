@@ -1,3 +1,5 @@
+//! Each rule of the encoding has one input that breaks it and one that just keeps it; then whatever chance brings.
+
 use proptest::prelude::*;
 
 use super::*;

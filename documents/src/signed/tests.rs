@@ -1,3 +1,5 @@
+//! The layout of a signed document octet by octet, and every departure from it refused by name.
+
 use proptest::prelude::*;
 
 use super::*;

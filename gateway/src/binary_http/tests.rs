@@ -1,3 +1,5 @@
+//! The example of RFC 9292, requests that would smuggle something in, and noise.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The life of a gateway's keys by a clock that tests set: rotation, overlap, restart, damage.
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 

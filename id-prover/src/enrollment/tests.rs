@@ -1,3 +1,5 @@
+//! Enrollments from request to credential, and every way in which one ends without.
+
 use super::*;
 use crate::fixtures::{CODE, DAY, HOUR, MINUTE, NOW, PROVER, msp, phone, prover, request, requested, terms, user};
 

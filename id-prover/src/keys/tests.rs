@@ -1,3 +1,5 @@
+//! Signing keys from announced to forgotten, rotation cut short, and a token in place of the files.
+
 use protocol::{Signed, SigningKey};
 use service::secret_file;
 

@@ -1,3 +1,5 @@
+//! Each budget by its own key and its exact wait, by a clock that tests set.
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What is written is found, in order and after a restart; damage, a newer format and a changed audit trail are noticed.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The layout of a record octet by octet; generated records come back, damaged ones are refused.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What each publication and removal does to a record. The publications made here serve the tests of the store as well.
+
 use protocol::authenticated::UnverifiedMapping;
 use protocol::cpi::Cpi;
 use protocol::credential::{CpiCredential, DEFAULT_LIFETIME, Method};

@@ -1,3 +1,5 @@
+//! Good pairs of credential and mapping verify; each disagreement, wrong time or untrusted key is refused by name.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The compact form gives back the very octets, is of one CPI alone, and no changed octet of it verifies.
+
 use std::time::Duration;
 
 use documents::signed::Signed;

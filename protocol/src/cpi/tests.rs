@@ -1,3 +1,5 @@
+//! Numbers and addresses as people write them, their canonical form, and the rule that each wrong one breaks.
+
 use proptest::prelude::*;
 
 use super::*;

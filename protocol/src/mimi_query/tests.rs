@@ -1,3 +1,5 @@
+//! The query's encoding against the draft, and every malformed message refused.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Spellings that are equal, forms that are refused, and the older `im:` forms.
+
 use proptest::prelude::*;
 
 use super::*;

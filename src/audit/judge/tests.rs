@@ -1,3 +1,5 @@
+//! What an audit says of a provider that keeps its promises, and of each way to break one.
+
 use std::time::Duration;
 
 use client::trust::{ProviderTrust, Trust};

@@ -1,3 +1,5 @@
+//! Cards as address books write them, old and new, and bounds on those that are none.
+
 use protocol::cpi::CpiKind;
 
 use super::*;

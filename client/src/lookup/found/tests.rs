@@ -1,3 +1,5 @@
+//! What counts of an answer: every mapping that verifies, whatever the provider claims.
+
 use std::time::Duration;
 
 use protocol::credential::{CpiCredential, DEFAULT_LIFETIME, Method};

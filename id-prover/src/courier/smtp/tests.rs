@@ -1,3 +1,5 @@
+//! The message as it is composed, and the settings that would put a code or a password at risk.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use protocol::enrollment::{Code, EnrollmentId};

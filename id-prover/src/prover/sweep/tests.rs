@@ -1,3 +1,5 @@
+//! What the sweep forgets and when, also after a clock that was ahead.
+
 use protocol::enrollment::EnrollmentId;
 use tokio::task::JoinSet;
 

@@ -1,3 +1,5 @@
+//! A database after a restart, a crash and damage: all of it is there, or the start is refused.
+
 use super::*;
 
 const CACHE: usize = 8 << 20;

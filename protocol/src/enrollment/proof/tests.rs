@@ -1,3 +1,5 @@
+//! Proofs open for their enrollment, key and prover alone; codes as people type them.
+
 use proptest::prelude::*;
 
 use super::*;
