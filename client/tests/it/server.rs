@@ -3,18 +3,19 @@
 //! Every capsule takes one [`Manner`] from the queue of [`Server::then`]; when it is empty, the standing one of
 //! [`Server::always`].
 
+mod response;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Cursor;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use client::http::Bounds;
 use client::lookup::{Builder, Client};
 use client::relays::Relay;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -32,6 +33,7 @@ use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 use crate::fixtures::{NOW, key, trust};
+use response::{Body, problem, unknown_key};
 
 /// How one capsule is answered.
 #[derive(Clone, Debug, Default)]
@@ -377,55 +379,5 @@ impl Server {
             _ => Outcome::SeveralProviders,
         };
         Entry { outcome, mappings }
-    }
-}
-
-fn unknown_key() -> Response<Body> {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, "https://iana.org/assignments/http-problem-types#ohttp-key", None)
-}
-
-fn problem(status: StatusCode, uri: &str, retry_after: Option<&str>) -> Response<Body> {
-    let json = format!(r#"{{"type":"{uri}","title":"As told.","status":{}}}"#, status.as_u16());
-    let mut response = Response::new(Body::whole(json.into_bytes()));
-    *response.status_mut() = status;
-    if let Some(retry_after) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, retry_after.parse().unwrap());
-    }
-    response
-}
-
-/// A body that may break in the middle.
-pub(crate) struct Body {
-    whole: Full<Bytes>,
-    breaks: bool,
-}
-
-impl Body {
-    fn whole(bytes: Vec<u8>) -> Self {
-        Self { whole: Full::new(bytes.into()), breaks: false }
-    }
-
-    fn cut(mut bytes: Vec<u8>) -> Self {
-        bytes.truncate(bytes.len() / 2);
-        Self { whole: Full::new(bytes.into()), breaks: true }
-    }
-}
-
-impl hyper::body::Body for Body {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, std::io::Error>>> {
-        let whole = std::pin::Pin::new(&mut self.whole);
-        match whole.poll_frame(context) {
-            std::task::Poll::Ready(None) if self.breaks => {
-                self.breaks = false;
-                std::task::Poll::Ready(Some(Err(std::io::Error::other("told to break"))))
-            }
-            other => other.map_err(|never| match never {}),
-        }
     }
 }

@@ -17,7 +17,7 @@ mod mutations;
 mod relays;
 mod rotation;
 mod scene;
-#[path = "../../../service/tests/it/siege.rs"]
+#[path = "../../../service/tests/it/siege/mod.rs"]
 mod siege;
 mod unlinkability;
 mod vectors;

@@ -12,5 +12,5 @@ mod keys;
 mod privacy;
 mod refusals;
 mod scene;
-#[path = "../../../service/tests/it/siege.rs"]
+#[path = "../../../service/tests/it/siege/mod.rs"]
 mod siege;

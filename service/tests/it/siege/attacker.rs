@@ -1,28 +1,19 @@
-//! A service's own binary under siege: started as a process, attacked over real sockets, measured from outside. Shared by
-//! the integration tests of `relay` and `gateway`.
+//! What may come in from outside, from many addresses at once: slowness, floods, resets, silence.
 
-#![allow(dead_code, reason = "each of the two test binaries uses a part of it")]
-
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use rustls::pki_types::ServerName;
-use service::{ClientTlsConfig, ListenerConfig};
+use service::ClientTlsConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::harness::{Client, Content, eventually, in_time, own_address, whole};
+use crate::harness::in_time;
 
 /// Attackers at once, where they come and go.
 const AT_ONCE: usize = 64;
@@ -38,137 +29,6 @@ const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// `:method: GET`, `:scheme: https`, `:path: /`, `:authority: a` (RFC 7541, literal without indexing).
 const FIELDS: &[u8] = b"\x82\x87\x84\x01\x01a";
-
-/// Bounds short enough to see them act, for a `[listener.bounds]` section. The drain may take as long as it needs.
-pub(crate) const BOUNDS: &str = "
-max_connections_per_address = 256
-tls_handshake_timeout_ms = 3000
-header_timeout_ms = 3000
-idle_timeout_ms = 6000
-drain_timeout_ms = 60000
-";
-
-/// Connections that come and go in one test: 20,000, or what `SIEGE_CONNECTIONS` says.
-pub(crate) fn coming_and_going() -> usize {
-    std::env::var("SIEGE_CONNECTIONS").map_or(20_000, |number| number.parse().unwrap())
-}
-
-/// An address where nobody listens, and nobody else will.
-pub(crate) async fn vacant() -> SocketAddr {
-    let config = ListenerConfig { address: own_address(), ..ListenerConfig::loopback() };
-    service::Listener::bind(&config).await.unwrap().local_addr()
-}
-
-/// Lets this process, and those that it starts, have as many descriptors as the attacks need.
-pub(crate) fn raise_descriptor_limit() {
-    let limit = format!("--nofile={}:", 8192);
-    let pid = format!("--pid={}", std::process::id());
-    let current = fs::read_to_string("/proc/self/limits").unwrap();
-    let soft = current.lines().find(|line| line.starts_with("Max open files")).unwrap();
-    if soft.split_whitespace().nth(3).unwrap().parse::<u64>().is_ok_and(|soft| soft < 8192) {
-        assert!(Command::new("prlimit").args([pid, limit]).status().unwrap().success());
-    }
-}
-
-/// A running service.
-pub(crate) struct Binary {
-    child: Child,
-    pub(crate) public: SocketAddr,
-    logs: PathBuf,
-}
-
-/// What a process holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Holdings {
-    pub(crate) descriptors: usize,
-    pub(crate) resident_kib: usize,
-}
-
-impl Binary {
-    /// Starts `program` with the configuration in `file`; with a limit on descriptors, if one is given. It logs all it can.
-    pub(crate) fn start(program: &str, file: &Path, public: SocketAddr, descriptors: Option<u32>) -> Self {
-        let mut command = match descriptors {
-            Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), program]);
-                shell
-            }
-            None => Command::new(program),
-        };
-        let logs = file.with_extension("log");
-        command.arg("--config").arg(file).env("RUST_LOG", "trace");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&logs).unwrap());
-        Self { child: command.spawn().unwrap(), public, logs }
-    }
-
-    /// Asserts that none of these, and no address of a client, is in the logs or in the metrics.
-    pub(crate) async fn is_discreet(&self, admin: SocketAddr, tls: &ClientTlsConfig, secrets: &[&str]) {
-        let request = Request::get(format!("http://{admin}/metrics")).body(whole("")).unwrap();
-        let metrics = Client::http1(tls).send(request).await.unwrap().into_body();
-        let (metrics, logs) = (String::from_utf8(metrics.into()).unwrap(), fs::read_to_string(&self.logs).unwrap());
-        assert!(metrics.contains("_requests_total{") && logs.contains("serving"));
-        for name in [
-            "_capsule_bytes_bucket{",
-            "_answer_bytes_bucket{",
-            "service_outgoing_connections ",
-            "service_connections{listener=\"public\"}",
-            "service_accepted_total{listener=\"public\",outcome=\"accepted\"}",
-            "service_accepted_total{listener=\"public\",outcome=\"tls\"}",
-        ] {
-            assert!(metrics.contains(name), "{name}: {metrics}");
-        }
-        for text in [metrics, logs] {
-            let text = text.to_ascii_lowercase();
-            for secret in secrets.iter().chain(&["127.", "x-flood", "x-slow", "hkdf", "hyper"]) {
-                let line = text.lines().find(|line| line.contains(secret));
-                assert_eq!(line, None, "{secret}");
-            }
-        }
-    }
-
-    pub(crate) fn holdings(&self) -> Holdings {
-        let process = Path::new("/proc").join(self.child.id().to_string());
-        let descriptors = fs::read_dir(process.join("fd")).unwrap().count();
-        let status = fs::read_to_string(process.join("status")).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        Holdings { descriptors, resident_kib: resident.trim().trim_end_matches(" kB").parse().unwrap() }
-    }
-
-    /// Waits until no more than these descriptors are held.
-    pub(crate) async fn holds_at_most(&self, descriptors: usize) -> Holdings {
-        eventually(|| async { Some(self.holdings()).filter(|now| now.descriptors <= descriptors) }).await
-    }
-
-    pub(crate) fn is_up(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    /// Sends SIGTERM.
-    pub(crate) fn terminate(&self) {
-        let kill = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
-        assert!(kill.unwrap().success());
-    }
-
-    /// Waits for the end of the process.
-    pub(crate) async fn ended(mut self) -> ExitStatus {
-        in_time(async {
-            loop {
-                match self.child.try_wait().unwrap() {
-                    Some(status) => return status,
-                    None => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
-            }
-        })
-        .await
-    }
-}
-
-impl Drop for Binary {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Attacks on one address, from many.
 #[derive(Clone)]
@@ -353,56 +213,4 @@ async fn flood_until_closed(
     })
     .await;
     u32::try_from(sent.into_inner()).unwrap()
-}
-
-/// Requests without pause, each counted: what was answered as it should be, what was not, and connections refused.
-#[derive(Default)]
-pub(crate) struct Load {
-    answered: AtomicU64,
-    failed: AtomicU64,
-}
-
-impl Load {
-    /// Sends one request after another until the service takes no more connections. Where `client` makes a new one each time,
-    /// each request has a connection of its own.
-    pub(crate) async fn run(&self, client: impl Fn() -> Client, request: impl Fn() -> Request<Content>) {
-        loop {
-            let answer = match client().begin(request()).await {
-                Ok(answer) => answer,
-                Err(error) if error.is_connect() => return,
-                Err(_) => {
-                    self.failed.fetch_add(1, Ordering::SeqCst);
-                    continue;
-                }
-            };
-            let good = answer.status() == StatusCode::OK && in_time(answer.into_body().collect()).await.is_ok();
-            if good { &self.answered } else { &self.failed }.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    pub(crate) fn answered(&self) -> u64 {
-        self.answered.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn failed(&self) -> u64 {
-        self.failed.load(Ordering::SeqCst)
-    }
-}
-
-/// Asks once, over a connection of its own. Only a connection that does not come about is tried again.
-pub(crate) async fn ask(client: impl Fn() -> Client, request: impl Fn() -> Request<Content>) -> Response<Bytes> {
-    eventually(|| async {
-        let answer = match client().begin(request()).await {
-            Err(error) if error.is_connect() => return None,
-            answer => answer.unwrap(),
-        };
-        let (head, body) = answer.into_parts();
-        Some(Response::from_parts(head, in_time(body.collect()).await.unwrap().to_bytes()))
-    })
-    .await
-}
-
-/// Asks until there is an answer with status 200: of a service that has just started, or is out of breath.
-pub(crate) async fn answers(client: &Client, request: impl Fn() -> Request<Content>) -> Response<Bytes> {
-    eventually(|| async { client.send(request()).await.ok().filter(|answer| answer.status() == StatusCode::OK) }).await
 }
