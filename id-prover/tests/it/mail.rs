@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use protocol::problem::ProblemType;
 
-use crate::authorities::{Authority, Certified};
+use crate::authority::{Authority, Certified};
 use crate::server::{Place, Server};
 use crate::smtp_server::SmtpServer;
 use crate::user::{EMAIL, challenged, offer, problem_type, request};

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod attacks;
-mod authorities;
+#[path = "../../../service/tests/it/authority.rs"]
+mod authority;
 mod binary;
 mod changes;
 mod handshake;

@@ -11,7 +11,7 @@ use protocol::mimi_uri::Msp;
 use protocol::problem::{Problem, ProblemType};
 use protocol::{Document as _, Signed, SigningKey, media};
 
-use crate::authorities::Authority;
+use crate::authority::Authority;
 use crate::server::{MSP, PROVER, Place, Server};
 use crate::user::{EMAIL, PHONE, another, challenged, offer, problem, problem_type, request, request_at};
 

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::authorities::Authority;
+use crate::authority::Authority;
 
 pub(crate) const PROVER: &str = "prover.example";
 pub(crate) const MSP: &str = "a.example";

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use protocol::problem::ProblemType;
 
-use crate::authorities::Authority;
+use crate::authority::Authority;
 use crate::languages::request_in;
 use crate::server::{Place, Server};
 use crate::smsc::{Smsc, tls_in_front};

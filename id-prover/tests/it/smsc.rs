@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio_rustls::TlsAcceptor;
 
-use crate::authorities::Certified;
+use crate::authority::Certified;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smsc");
 /// Another process may take a free port before the server does.

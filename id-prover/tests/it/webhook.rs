@@ -15,7 +15,7 @@ use service::{CancellationToken, Listener};
 use sha2::Sha256;
 use tokio::task::JoinHandle;
 
-use crate::authorities::{Authority, Certified};
+use crate::authority::{Authority, Certified};
 use crate::server::{Place, Server};
 use crate::user::{PHONE, challenged, offer, problem_type, request};
 

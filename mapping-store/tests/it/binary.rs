@@ -27,7 +27,7 @@ impl Binary {
     pub(crate) fn new(place: &Place) -> Self {
         // Free a moment ago, and nobody else binds there.
         let address = TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap();
-        place.authority.certify(HOST).write(place.folder.path(), "server");
+        place.authority.certify(&[HOST]).write(place.folder.path(), "server");
         let folder = place.folder.path().display();
         let text = format!(
             "[listener]\n\

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "../../../service/tests/it/authority.rs"]
 mod authority;
 mod backups;
 mod binary;

@@ -48,8 +48,8 @@ impl Place {
             authority: Authority::new(),
             seconds: Arc::new(AtomicU64::new(NOW.seconds())),
         };
-        place.authority.certify("127.0.0.1").write(place.folder.path(), "server");
-        place.authority.certify(PUBLISHER).write(place.folder.path(), "client");
+        place.authority.certify(&["127.0.0.1"]).write(place.folder.path(), "server");
+        place.authority.certify(&[PUBLISHER]).write(place.folder.path(), "client");
         std::fs::write(place.path("ca.pem"), place.authority.pem()).unwrap();
         place
     }
@@ -125,7 +125,7 @@ impl Place {
     /// An HTTPS client with a certificate of this name, or without any.
     pub(crate) fn client(&self, name: Option<&str>) -> HttpClient {
         let client = name.map(|name| {
-            let certified = self.authority.certify(name);
+            let certified = self.authority.certify(&[name]);
             (certified.certificate.into_bytes(), certified.key.into_bytes())
         });
         let identity = TlsIdentity { ca_pem: self.authority.pem().into_bytes(), client };

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "../../../service/tests/it/authority.rs"]
+mod authority;
 mod configuration;
 mod exchange;
 mod faults;

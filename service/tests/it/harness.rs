@@ -1,4 +1,4 @@
-//! Certificates, an HTTP client, bodies and waiting: shared by the integration tests of `service`, `relay` and `gateway`.
+//! Certificates as files, an HTTP client, bodies and waiting: shared by the integration tests of `service`, `relay` and `gateway`.
 
 #![allow(dead_code, reason = "each of the three test binaries uses a part of it")]
 
@@ -21,13 +21,12 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
 use rustls::pki_types::CertificateDer;
 use service::{ClientCertificates, ClientTlsConfig, TlsConfig};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
+
+use crate::authority;
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type Content = BoxBody<Bytes, BoxError>;
@@ -62,8 +61,7 @@ pub(crate) fn own_address() -> SocketAddr {
 /// A certificate authority whose files go with it.
 pub(crate) struct Authority {
     folder: TempDir,
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
+    inner: authority::Authority,
 }
 
 /// A certificate and its key, as files.
@@ -76,15 +74,9 @@ pub(crate) struct Identity {
 
 impl Authority {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "an authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
-        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
-        Self { folder, issuer: Issuer::new(params, key), certificate: certificate.der().clone() }
+        let (folder, inner) = (tempfile::tempdir().unwrap(), authority::Authority::new());
+        std::fs::write(folder.path().join("ca.pem"), inner.pem()).unwrap();
+        Self { folder, inner }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -92,21 +84,14 @@ impl Authority {
     }
 
     pub(crate) fn der(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        self.inner.certificate().der()
     }
 
     /// A certificate for both ends of a connection.
     pub(crate) fn issue(&self, label: &str, names: &[&str]) -> Identity {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.distinguished_name.push(DnType::CommonName, label);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let file = |kind: &str| self.folder.path().join(format!("{label}.{kind}"));
-        std::fs::write(file("pem"), certificate.pem()).unwrap();
-        std::fs::write(file("key"), key.serialize_pem()).unwrap();
-        Identity { certificate: file("pem"), key: file("key"), der: certificate.der().clone() }
+        let certified = self.inner.certify(names);
+        let (certificate, key) = certified.write(self.folder.path(), label);
+        Identity { certificate, key, der: certified.parsed.der().clone() }
     }
 
     /// A certificate for a server on loopback.
