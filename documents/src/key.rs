@@ -4,9 +4,12 @@
 //! documents as the `cnf` claim (RFC 8747) with one `COSE_Key` (RFC 9052 §7): `{1: {1: 1, -1: 6, -2: x}}`.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use ciborium::Value;
-use ed25519_dalek::{Signer, VerifyingKey};
+use curve25519_dalek::constants::EIGHT_TORSION;
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use ed25519_dalek::{Signer, Verifier as _, VerifyingKey};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -92,9 +95,24 @@ impl PublicKey {
     }
 
     /// Strict verification (no small-order points, canonical `s`), so that all verifiers agree.
+    ///
+    /// What the library calls strict, for a sixth less: it compares `R` with the one encoding of the point that it computes, so
+    /// that comparing octets tells whether `R` is of small order, without taking it apart; no [`PublicKey`] is.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.0.verify_strict(message, &signature).is_ok()
+        !is_of_small_order(signature.r_bytes()) && self.0.verify(message, &signature).is_ok()
+    }
+
+    /// Whether each of `signed`, messages with their signatures, was signed with this key, all checked at once: a third of the work.
+    ///
+    /// Only for the key of somebody who is trusted: who has the secret key can make signatures that hold here, by chance or always,
+    /// and not in [`Self::verifies`] (with components of small order). Nobody else can: it would be a forgery either way.
+    pub(crate) fn verifies_all(&self, signed: &[(&[u8], &[u8; 64])]) -> bool {
+        let messages: Vec<_> = signed.iter().map(|(message, _)| *message).collect();
+        let signatures: Vec<_> =
+            signed.iter().map(|(_, signature)| ed25519_dalek::Signature::from_bytes(signature)).collect();
+        signatures.iter().all(|signature| !is_of_small_order(signature.r_bytes()))
+            && ed25519_dalek::verify_batch(&messages, &signatures, &vec![self.0; signed.len()]).is_ok()
     }
 
     fn cose_key(&self) -> Value {
@@ -123,6 +141,13 @@ impl PublicKey {
         key.finish()?;
         Self::from_bytes(&x).map_err(|error| FieldError::Rule(X.name, error.to_string()))
     }
+}
+
+/// Whether these octets are a point whose order divides the cofactor. Other encodings of such points than the canonical ones
+/// never equal what verification computes.
+fn is_of_small_order(point: &[u8; 32]) -> bool {
+    static SMALL: LazyLock<[CompressedEdwardsY; 8]> = LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress()));
+    SMALL.iter().any(|small| small.as_bytes() == point)
 }
 
 impl fmt::Debug for PublicKey {
@@ -173,6 +198,8 @@ impl fmt::Debug for SigningKey {
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::{EdwardsPoint, Scalar};
+
     use super::*;
 
     /// RFC 8037 Appendix A.3 publishes this key; the thumbprint is over `a3 01 01 20 06 21 58 20 x`.
@@ -199,6 +226,60 @@ mod tests {
         let mut bytes = [0; 32];
         bytes[0] = not_on_curve.unwrap();
         assert_eq!(PublicKey::from_bytes(&bytes), Err(KeyError));
+    }
+
+    /// Signatures by somebody who has the key, with parts of small order in `R` and in the key: those that are malleable, and those
+    /// that verifiers take or refuse as they please (Chalkias, Garillot, Nikolaenko: Taming the many EdDSAs, 2020).
+    #[test]
+    fn is_as_strict_as_the_library() {
+        let good = SigningKey::from_seed(&[7; 32]);
+        let secret = good.0.to_scalar();
+        let (mut strict, mut loose) = (0, 0);
+        for (in_key, r, in_r) in cases() {
+            let point = (good.0.verifying_key().to_edwards() + in_key).compress();
+            let key = PublicKey::from_bytes(point.as_bytes()).unwrap();
+            let start = (EdwardsPoint::mul_base(&r) + in_r).compress();
+            for message in 0..=u8::MAX {
+                let hash = sha2::Sha512::new().chain_update(start.0).chain_update(point.0).chain_update([message]);
+                let s = r + Scalar::from_bytes_mod_order_wide(&hash.finalize().into()) * secret;
+                let signature = [start.to_bytes(), s.to_bytes()].concat().try_into().unwrap();
+                let theirs = ed25519_dalek::Signature::from_bytes(&signature);
+                let ours = key.verifies(&[message], &signature);
+                assert_eq!(ours, key.0.verify_strict(&[message], &theirs).is_ok(), "{message} {signature:?}");
+                strict += usize::from(ours);
+                loose += usize::from(key.0.verify(&[message], &theirs).is_ok());
+            }
+        }
+        assert!(0 < strict && strict < loose, "{strict} {loose}");
+    }
+
+    /// A part of small order for the key, a random scalar (none in every second), a part of small order for `R`.
+    fn cases() -> impl Iterator<Item = (EdwardsPoint, Scalar, EdwardsPoint)> {
+        let scalars = [Scalar::ZERO, Scalar::from(12345_u64)];
+        let points = EIGHT_TORSION.into_iter().flat_map(|key| EIGHT_TORSION.map(|r| (key, r)));
+        points.flat_map(move |(key, r)| scalars.map(|scalar| (key, scalar, r)))
+    }
+
+    #[test]
+    fn many_hold_together_or_not_at_all() {
+        let key = SigningKey::from_seed(&[7; 32]);
+        let messages: Vec<_> = (0..100_u8).map(|n| vec![n; usize::from(n)]).collect();
+        let mut signatures: Vec<_> = messages.iter().map(|message| key.sign(message)).collect();
+        let hold = |signatures: &[[u8; 64]]| {
+            let signed: Vec<_> = messages.iter().map(Vec::as_slice).zip(signatures).collect();
+            key.public().verifies_all(&signed)
+        };
+        assert!(hold(&signatures));
+        for place in [0, 50, 99] {
+            let good = signatures[place];
+            for octet in [0, 31, 32, 63] {
+                signatures[place][octet] ^= 1;
+                assert!(!hold(&signatures), "{place} {octet}");
+                signatures[place] = good;
+            }
+        }
+        signatures.swap(3, 4);
+        assert!(!hold(&signatures));
     }
 
     #[test]

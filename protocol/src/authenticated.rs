@@ -5,14 +5,14 @@
 
 use documents::cbor::{self, Value};
 use documents::key::PublicKey;
-use documents::signed::{DocumentError, SignatureError, Signed, Unverified};
+use documents::signed::{self, DocumentError, SignatureError, Signed, Unverified};
 use documents::time::{CLOCK_SKEW, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::cpi::Cpi;
 use crate::credential::CpiCredential;
 use crate::mapping::Mapping;
-use crate::trust::TrustAnchors;
+use crate::trust::{TrustAnchor, TrustAnchors};
 
 /// The longest authenticated mapping, in bytes.
 pub const MAX_BYTES: usize = 4096;
@@ -23,6 +23,14 @@ pub struct UnverifiedMapping {
     credential: Unverified<CpiCredential>,
     mapping: Unverified<Mapping>,
     bytes: Vec<u8>,
+}
+
+/// Mappings whose credentials are said to be signed with one key of one prover: their places, and what is left of each.
+struct Batch<'a> {
+    anchor: &'a TrustAnchor,
+    key: &'a PublicKey,
+    credentials: Vec<Unverified<CpiCredential>>,
+    rest: Vec<(usize, Unverified<Mapping>, Vec<u8>, Timestamp)>,
 }
 
 /// A mapping that its CPI's proven holder signed. Only verification makes one.
@@ -129,20 +137,68 @@ impl UnverifiedMapping {
     ///
     /// The first [`MappingError`] found.
     pub fn verify(self, trust: &TrustAnchors, now: Timestamp) -> Result<VerifiedMapping, MappingError> {
+        let (anchor, prover_key) = self.prover(trust)?;
+        let credential = self.credential.verify(prover_key);
+        Self::with_credential(credential, self.mapping, self.bytes, anchor, now)
+    }
+
+    /// As [`Self::verify`] for each of `mappings` at its time, with less work: the credentials of each prover are checked together
+    /// ([`signed::verify_all`]). A prover could make credentials that are taken here and refused by [`Self::verify`]; it is trusted,
+    /// and nobody else can. The holders' signatures are checked one by one: nobody trusts holders.
+    pub fn verify_all(
+        mappings: Vec<(Self, Timestamp)>,
+        trust: &TrustAnchors,
+    ) -> Vec<Result<VerifiedMapping, MappingError>> {
+        let mut results: Vec<_> = mappings.iter().map(|_| None).collect();
+        let mut batches: Vec<Batch<'_>> = Vec::new();
+        for (place, (unverified, now)) in mappings.into_iter().enumerate() {
+            match unverified.prover(trust) {
+                Ok((anchor, key)) => {
+                    let known = batches.iter().position(|batch| std::ptr::eq(batch.key, key));
+                    let batch = known.unwrap_or_else(|| {
+                        batches.push(Batch { anchor, key, credentials: Vec::new(), rest: Vec::new() });
+                        batches.len() - 1
+                    });
+                    batches[batch].credentials.push(unverified.credential);
+                    batches[batch].rest.push((place, unverified.mapping, unverified.bytes, now));
+                }
+                Err(error) => results[place] = Some(Err(error)),
+            }
+        }
+        for Batch { anchor, key, credentials, rest } in batches {
+            for (credential, (place, mapping, bytes, now)) in signed::verify_all(credentials, key).into_iter().zip(rest)
+            {
+                results[place] = Some(Self::with_credential(credential, mapping, bytes, anchor, now));
+            }
+        }
+        results.into_iter().map(|result| result.expect("each mapping is refused, or in one batch")).collect()
+    }
+
+    /// The trusted prover that is said to have signed, if it may by this method.
+    fn prover<'a>(&self, trust: &'a TrustAnchors) -> Result<(&'a TrustAnchor, &'a PublicKey), MappingError> {
         let claimed = self.credential.unverified_document();
-        let (anchor, prover_key) =
-            trust.find(&claimed.prover, self.credential.kid()).ok_or(MappingError::UntrustedProver)?;
+        let (anchor, key) = trust.find(&claimed.prover, self.credential.kid()).ok_or(MappingError::UntrustedProver)?;
         if !anchor.methods.contains(&claimed.method) {
             return Err(MappingError::UntrustedMethod);
         }
-        let max_lifetime = anchor.max_credential_lifetime;
-        let credential = self.credential.verify(prover_key).map_err(MappingError::CredentialSignature)?;
-        let mapping = self.mapping.verify(&credential.document().user_key).map_err(MappingError::MappingSignature)?;
-        let verified = VerifiedMapping { credential, mapping, bytes: self.bytes };
+        Ok((anchor, key))
+    }
+
+    /// Verifies what is left once the credential's signature has been checked.
+    fn with_credential(
+        credential: Result<Signed<CpiCredential>, SignatureError>,
+        mapping: Unverified<Mapping>,
+        bytes: Vec<u8>,
+        anchor: &TrustAnchor,
+        now: Timestamp,
+    ) -> Result<VerifiedMapping, MappingError> {
+        let credential = credential.map_err(MappingError::CredentialSignature)?;
+        let mapping = mapping.verify(&credential.document().user_key).map_err(MappingError::MappingSignature)?;
+        let verified = VerifiedMapping { credential, mapping, bytes };
         verified.agree()?;
         verified.hold_at(now)?;
         let (credential, _) = verified.claims();
-        if credential.expires_at.since(credential.issued_at) > max_lifetime {
+        if credential.expires_at.since(credential.issued_at) > anchor.max_credential_lifetime {
             return Err(MappingError::CredentialTooLong);
         }
         Ok(verified)

@@ -35,6 +35,15 @@ pub fn decode(bytes: &[u8], max_bytes: usize) -> Result<Value, CborError> {
     ciborium::from_reader(bytes).map_err(|_| CborError::Text)
 }
 
+/// Checks that `bytes` is what [`decode`] takes, and builds nothing.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn check(bytes: &[u8], max_bytes: usize) -> Result<(), CborError> {
+    strict::check(bytes, max_bytes)
+}
+
 /// Splits a CBOR sequence (RFC 8742): the bytes of the first item, and what follows it.
 ///
 /// # Errors

@@ -166,3 +166,30 @@ proptest! {
         prop_assert_eq!(again.bytes(), signed.bytes());
     }
 }
+
+fn unverified(text: &str, key: &SigningKey) -> Unverified<Note> {
+    Unverified::parse(Signed::sign(Note(text.to_owned()), key).bytes()).unwrap()
+}
+
+/// With one bad signature, or none, or many, in batches of all sizes: each document comes to what it comes to alone.
+#[test]
+fn together_and_alone_come_to_the_same() {
+    let stranger = SigningKey::from_seed(&[4; 32]);
+    for length in [0, 1, SMALL_BATCH, SMALL_BATCH + 1, 3 * SMALL_BATCH, 200] {
+        for bad in [usize::MAX, 1, 2, 7, 40] {
+            let documents: Vec<_> = (0..length)
+                .map(|n| match n % bad {
+                    _ if bad == usize::MAX || n % bad != bad - 1 => unverified(&n.to_string(), &key()),
+                    _ if n.is_multiple_of(2) => unverified("by another", &stranger),
+                    _ => {
+                        let mut spoilt = unverified(&n.to_string(), &key());
+                        spoilt.signature[n % 64] ^= 1;
+                        spoilt
+                    }
+                })
+                .collect();
+            let alone: Vec<_> = documents.iter().map(|document| document.clone().verify(&key().public())).collect();
+            assert_eq!(verify_all(documents, &key().public()), alone, "{length} {bad}");
+        }
+    }
+}

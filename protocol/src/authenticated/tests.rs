@@ -76,6 +76,50 @@ fn only_trusted_provers_count_and_only_for_their_methods() {
     assert_eq!(check(&good(), &email_only, NOW), Err(MappingError::UntrustedMethod));
 }
 
+/// Good ones and bad ones of every kind, by two provers, in batches large enough to be checked at once.
+#[test]
+fn together_each_comes_to_what_it_comes_to_alone() {
+    let other_prover = SigningKey::from_seed(&[8; 32]);
+    let other = TrustAnchor { prover: "other.example".to_owned(), keys: vec![other_prover.public()], ..anchor() };
+    let trust = TrustAnchors::new(vec![anchor(), other]);
+    let by_other = Signed::sign(CpiCredential { prover: "other.example".to_owned(), ..credential() }, &other_prover);
+    let unknown = Signed::sign(CpiCredential { prover: "third.example".to_owned(), ..credential() }, &other_prover);
+    let cited = |credential: &Signed<CpiCredential>, mapping: Mapping| Mapping {
+        credential_hash: credential.hash(),
+        ..mapping
+    };
+    let spoilt = |at_end: usize| {
+        let bytes = signed_credential().bytes().to_vec();
+        let place = bytes.len() - at_end;
+        let mut pair = good();
+        let start = pair.windows(bytes.len()).position(|window| window == bytes).unwrap();
+        pair[start + place] ^= 1;
+        pair
+    };
+    let mut late = mapping();
+    late.expires_at = credential().expires_at.plus(DAY);
+    let kinds = [
+        good(),
+        pair(&by_other, cited(&by_other, mapping()), &user()),
+        pair(&unknown, cited(&unknown, mapping()), &user()),
+        pair(&signed_credential(), late, &user()),
+        pair(&signed_credential(), mapping(), &SigningKey::from_seed(&[7; 32])),
+        spoilt(1),
+        spoilt(64),
+    ];
+    for counts in [[1; 7], [100, 50, 0, 0, 0, 0, 0], [90, 90, 3, 2, 5, 1, 0], [40, 0, 0, 0, 0, 40, 40]] {
+        let all: Vec<_> = kinds.iter().zip(counts).flat_map(|(kind, count)| vec![kind; count]).collect();
+        // Neighbours are of different kinds.
+        let mixed: Vec<_> = (0..all.len()).map(|n| all[n * 101 % all.len()]).collect();
+        let parsed = mixed.iter().map(|bytes| (UnverifiedMapping::parse(bytes).unwrap(), NOW)).collect();
+        let together = UnverifiedMapping::verify_all(parsed, &trust);
+        let alone: Vec<_> = mixed.iter().map(|bytes| check(bytes, &trust, NOW)).collect();
+        assert_eq!(together, alone);
+        assert_eq!(together.iter().filter(|result| result.is_ok()).count(), counts[0] + counts[1]);
+    }
+    assert_eq!(UnverifiedMapping::verify_all(Vec::new(), &trust), []);
+}
+
 #[test]
 fn times_hold_with_five_minutes_of_skew() {
     let (expires, skew) = (mapping().expires_at, CLOCK_SKEW);
