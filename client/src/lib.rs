@@ -9,6 +9,7 @@
 //! | [`enrollment`] | the user's side of the handshake, in steps that consume each other |
 //! | [`identifier_query`] | the MIMI protocol's own query: unsigned, proves nothing |
 //! | [`publication`] | a signed mapping and its receipt, in steps that consume each other |
+//! | [`conflict`] | was a mapping of mine displaced? the question and the provider's notice |
 //! | `msp` | the MSP's side: carries the handshake to the ID Prover, publishes mappings, reads a provider's directory |
 //! | [`trust`] | the trust file: provers, the provider's keys |
 //! | [`oblivious`] | capsules (RFC 9458), the choice among the gateway's keys |
@@ -104,6 +105,7 @@
 
 pub mod cache;
 pub mod choice;
+pub mod conflict;
 pub mod enrollment;
 pub mod error;
 #[cfg(feature = "net")]

@@ -30,11 +30,14 @@
 
 use bytes::Bytes;
 use http::{StatusCode, Uri};
+use protocol::conflict::ConflictNotice;
 use protocol::enrollment::EnrollmentId;
 use protocol::mimi_query::{DIRECTORY_PATH, Directory};
+use protocol::problem::ProblemType;
 use protocol::receipt::Receipt;
 use protocol::{PublicKey, Signed, media};
 
+use crate::conflict::Asked;
 use crate::error::{Error, Fault};
 use crate::http::{HttpClient, expect};
 use crate::publication::verify_receipt;
@@ -107,6 +110,23 @@ impl StoreConnection {
     /// As [`Self::publish`].
     pub async fn remove(&self, removal: &[u8]) -> Result<Signed<Receipt>, Error> {
         self.submit("/v1/removals", media::REMOVAL, removal).await
+    }
+
+    /// Asks whether a mapping was displaced; the notice is verified. None if nothing was, as far as the store remembers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`].
+    pub async fn conflict(&self, asked: &Asked) -> Result<Option<Signed<ConflictNotice>>, Error> {
+        let (uri, query) = (uri(&self.base, "/v1/conflicts")?, Bytes::copy_from_slice(asked.bytes()));
+        let response = self.http.post(&uri, media::CONFLICT_QUERY, query).await?;
+        let nothing =
+            |error: &Error| error.problem.as_ref().is_some_and(|problem| problem.problem_type == ProblemType::NotFound);
+        match expect(response, &[StatusCode::OK], Fault::Store) {
+            Ok((_, body)) => asked.answered(&body, &self.receipt_key).map(Some),
+            Err(error) if nothing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn submit(&self, path: &str, media_type: &str, document: &[u8]) -> Result<Signed<Receipt>, Error> {

@@ -5,12 +5,16 @@ use std::thread;
 
 /// `work` on each of `items`, in their order.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    shares(items, |share| share.iter().map(&work).collect())
+}
+
+/// `work` on equal shares of `items`, one for each core; what it makes of them, in their order.
+pub(crate) fn shares<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = items.len().div_ceil(cores).max(1);
     let work = &work;
     thread::scope(|scope| {
-        let shares: Vec<_> =
-            items.chunks(share).map(|share| scope.spawn(move || share.iter().map(work).collect::<Vec<_>>())).collect();
+        let shares: Vec<_> = items.chunks(share).map(|share| scope.spawn(move || work(share))).collect();
         let join = |share: thread::ScopedJoinHandle<'_, _>| {
             share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };

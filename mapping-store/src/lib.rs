@@ -7,7 +7,6 @@
 //! | `rules` | what a publication does to the record of a CPI: pure functions |
 //! | `record` | the record of one CPI, and its layout on disk |
 //! | [`storage`] | what is asked of an engine, and RocksDB behind it: one atomic batch for each group of publications |
-//! | [`conflict`] | how a displaced holder learns that it was displaced |
 //! | [`follow`] | reading another provider's change feed into this store |
 //! | `writer` | the one thread that changes anything; many publications share a sync |
 //! | [`backup`] | copies of a running store, and putting one in place |
@@ -30,7 +29,6 @@
 pub mod backup;
 pub mod command;
 pub mod config;
-pub mod conflict;
 mod control;
 mod cores;
 pub mod follow;

@@ -6,7 +6,6 @@
 //! changed.
 
 use protocol::authenticated::VerifiedMapping;
-use protocol::cpi::Cpi;
 use protocol::mapping::State;
 use protocol::receipt::Position;
 use protocol::removal::Removal;
@@ -107,12 +106,9 @@ pub async fn verify(store: &Store, mut watch: impl FnMut(u64, u64)) -> Result<Ve
 
 /// Looks for what a document must have left in the record of its CPI.
 async fn trace(store: &Store, entry: &LogEntry, document: &Document) -> Result<Option<Fault>, StorageError> {
-    let cpi: &Cpi = match document {
-        Document::Mapping(mapping) => &mapping.mapping().cpi,
-        Document::Removal(removal) => &removal.document().cpi,
-    };
     let read = |stored: Option<Stored<'_>>| stored.map(|stored| Record::decode(stored.bytes)).transpose();
-    let record = store.find(cpi, read).await?.map_err(|_| StorageError::Damaged("a record"))?.unwrap_or_default();
+    let record =
+        store.find(document.cpi(), read).await?.map_err(|_| StorageError::Damaged("a record"))?.unwrap_or_default();
     let now = store.now();
     Ok(match document {
         Document::Mapping(mapping) => {

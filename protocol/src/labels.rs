@@ -27,6 +27,8 @@ pub(crate) const POSITION: Label = Label::new(-65549, "position");
 pub(crate) const REQUEST_HASH: Label = Label::new(-65550, "request-hash");
 pub(crate) const CODE_LENGTH: Label = Label::new(-65551, "code-length");
 pub(crate) const HPKE_KEY: Label = Label::new(-65552, "hpke-key");
+pub(crate) const HOLDER: Label = Label::new(-65553, "holder");
+pub(crate) const DISPLACED_AT: Label = Label::new(-65554, "displaced-at");
 
 /// The name of a label in one of our maps, told from what else is in its map: a protected header has `typ`, a claims set `iat`.
 #[must_use]
@@ -59,6 +61,8 @@ pub fn name_in(pairs: &[(Value, Value)], key: &Value) -> Option<&'static str> {
             (-65550, "request-hash"),
             (-65551, "code-length"),
             (-65552, "hpke-key"),
+            (-65553, "holder"),
+            (-65554, "displaced-at"),
         ]
     } else if has(-1) {
         &[(1, "kty"), (-1, "crv"), (-2, "x")]

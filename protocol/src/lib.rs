@@ -11,6 +11,8 @@
 //! | [`trust`] | the ID Provers that a verifier trusts, and for what |
 //! | [`enrollment`] | the three-party handshake: request, challenge, proof |
 //! | [`receipt`], [`removal`] | what the provider promises; what a CPI's issuer may take down |
+//! | [`change`] | the change feed: a provider's log on the wire |
+//! | [`conflict`] | how a displaced holder learns that it was displaced |
 //! | [`lookup`] | question, answer, and the five outcomes |
 //! | [`mimi_query`] | the MIMI protocol's own query, unsigned, and its directory |
 //! | [`problem`] | every error on the wire, as one enum (RFC 9457) |
@@ -25,7 +27,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
 pub mod authenticated;
+pub mod change;
 pub mod compact;
+pub mod conflict;
 pub mod cpi;
 pub mod credential;
 pub mod enrollment;

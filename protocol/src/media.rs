@@ -20,3 +20,9 @@ pub const AUTHENTICATED_MAPPING: &str = "application/mimi-authenticated-mapping+
 pub const REMOVAL: &str = "application/mimi-removal+cwt";
 /// A signed receipt.
 pub const RECEIPT: &str = "application/mimi-receipt+cwt";
+/// What a displaced holder asks.
+pub const CONFLICT_QUERY: &str = "application/mimi-conflict-query+cwt";
+/// What it is answered.
+pub const CONFLICT_NOTICE: &str = "application/mimi-conflict-notice+cwt";
+/// A change feed: a CBOR sequence (RFC 8742).
+pub const CHANGES: &str = "application/cbor-seq";

@@ -42,6 +42,12 @@ impl TrustAnchors {
             .find(|(_, key)| key.thumbprint() == *kid)
     }
 
+    /// The longest life of any credential that is accepted.
+    #[must_use]
+    pub fn max_credential_lifetime(&self) -> Duration {
+        self.anchors.iter().map(|anchor| anchor.max_credential_lifetime).max().unwrap_or_default()
+    }
+
     /// The trusted provers.
     pub fn iter(&self) -> impl Iterator<Item = &TrustAnchor> {
         self.anchors.iter()

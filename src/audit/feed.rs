@@ -7,19 +7,16 @@ use client::http::{HttpClient, expect};
 use client::trust::Trust;
 use client::{Error, Fault};
 use http::StatusCode;
-use protocol::authenticated::{self, VerifiedMapping};
-use protocol::cbor::{self, Value};
+use protocol::authenticated::VerifiedMapping;
+use protocol::change::{Kind, LOG_HEAD, LogEntry};
 use protocol::cpi::Cpi;
 use protocol::receipt::Position;
 use protocol::removal::Removal;
-use protocol::{Timestamp, Unverified};
+use protocol::{Timestamp, Unverified, media};
 use sha2::{Digest as _, Sha256};
 
 use super::{Promise, mapping};
 
-const MEDIA_TYPE: &str = "application/cbor-seq";
-const LOG_HEAD: &str = "mimi-log-head";
-const MAX_ENTRY_BYTES: usize = authenticated::MAX_BYTES + 64;
 /// How far behind the first promised position a log is read at most, in entries.
 const MAX_ENTRIES: u64 = 10_000_000;
 
@@ -39,13 +36,6 @@ pub struct Feed {
 pub(super) enum Later {
     Mapping(Box<VerifiedMapping>),
     Removal { cpi: Cpi, issued_before: Timestamp },
-}
-
-/// An entry of the feed.
-struct Entry {
-    position: Position,
-    is_removal: bool,
-    document: Vec<u8>,
 }
 
 impl Feed {
@@ -82,18 +72,17 @@ impl Feed {
         Ok(feed)
     }
 
-    fn take(&mut self, entry: Entry, wanted: &Wanted<'_>) {
+    fn take(&mut self, entry: LogEntry, wanted: &Wanted<'_>) {
         if wanted.positions.contains(&entry.position) {
             self.at.insert(entry.position, Sha256::digest(&entry.document).into());
         }
         // An issuer's signature cannot be checked by those who do not know issuers: it explains, and proves nothing.
-        let later = if entry.is_removal {
-            Unverified::<Removal>::parse(&entry.document).ok().map(|removal| {
+        let later = match entry.kind {
+            Kind::Removal => Unverified::<Removal>::parse(&entry.document).ok().map(|removal| {
                 let Removal { cpi, issued_before, .. } = removal.unverified_document().clone();
                 Later::Removal { cpi, issued_before }
-            })
-        } else {
-            mapping(&entry.document, wanted.trust).map(|mapping| Later::Mapping(Box::new(mapping)))
+            }),
+            Kind::Mapping => mapping(&entry.document, wanted.trust).map(|mapping| Later::Mapping(Box::new(mapping))),
         };
         self.later.extend(later.filter(|later| wanted.cpis.contains(later.cpi())).map(|later| (entry.position, later)));
     }
@@ -116,22 +105,23 @@ struct Wanted<'a> {
 }
 
 /// One request: the head of the shard, and entries after a position, in rising order.
-async fn ask(http: &HttpClient, base: &str, after: Position) -> Result<(u64, Vec<Entry>), Error> {
+async fn ask(http: &HttpClient, base: &str, after: Position) -> Result<(u64, Vec<LogEntry>), Error> {
     let url = format!("{}/v1/changes?shard={}&after={}", base.trim_end_matches('/'), after.shard, after.number);
     let uri = url.parse().map_err(|error| Error::lasting(Fault::Caller, error))?;
-    let (headers, body) = expect(http.get(&uri, MEDIA_TYPE).await?, &[StatusCode::OK], Fault::Store)?;
+    let (headers, body) = expect(http.get(&uri, media::CHANGES).await?, &[StatusCode::OK], Fault::Store)?;
     let head = headers.get(LOG_HEAD).and_then(|head| head.to_str().ok()?.parse().ok());
     let head = head.ok_or_else(|| Error::lasting(Fault::Store, "its feed tells no head of the log"))?;
     Ok((head, entries(&body, after)?))
 }
 
-fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<Entry>, Error> {
+fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<LogEntry>, Error> {
     let malformed = || Error::lasting(Fault::Store, "its feed is no CBOR sequence of entries in rising order");
     let (mut entries, mut last) = (Vec::new(), after);
     while !sequence.is_empty() {
-        let (item, rest) = cbor::split_first(sequence, MAX_ENTRY_BYTES).map_err(|_| malformed())?;
-        let entry = entry(item).filter(|entry| entry.position.shard == last.shard && entry.position > last);
-        let entry = entry.ok_or_else(malformed)?;
+        let (entry, rest) = LogEntry::split_first(sequence).map_err(|_| malformed())?;
+        if entry.position.shard != last.shard || entry.position <= last {
+            return Err(malformed());
+        }
         last = entry.position;
         entries.push(entry);
         sequence = rest;
@@ -139,25 +129,12 @@ fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-fn entry(item: &[u8]) -> Option<Entry> {
-    let items = cbor::decode(item, MAX_ENTRY_BYTES).ok()?.into_array().ok()?;
-    let [shard, number, kind, document] = <[Value; 4]>::try_from(items).ok()?;
-    let unsigned = |value: Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
-    let is_removal = match unsigned(kind)? {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
-    let position = Position { shard: u32::try_from(unsigned(shard)?).ok()?, number: unsigned(number)? };
-    Some(Entry { position, is_removal, document: document.into_bytes().ok()? })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn item(number: u64) -> Vec<u8> {
-        cbor::encode(&Value::Array(vec![0_u64.into(), number.into(), 0_u64.into(), vec![7_u8].into()]))
+        LogEntry { position: Position { shard: 0, number }, kind: Kind::Mapping, document: vec![7] }.encode()
     }
 
     /// A gap is for the judge to see; what stands still or goes back is no feed.

@@ -1,8 +1,10 @@
 //! Publication and lookup: the five outcomes, replacement, withdrawal, and who may do what.
 
+use client::conflict::Asked;
 use client::enrollment::Wish;
 use client::msp::StoreConnection;
 use discovery::enroll::now;
+use protocol::SigningKey;
 use protocol::cpi::Cpi;
 use protocol::lookup::Outcome;
 use protocol::mapping::{Reachability, State, Tags};
@@ -97,21 +99,50 @@ async fn r03_a_whole_book_at_once() {
     assert_eq!(found.iter().filter(|found| found.outcome == Outcome::NeverMapped).count(), 200);
 }
 
-/// D8: the fresh bit, as the new holder of a recycled number sets it.
-#[tokio::test(flavor = "multi_thread")]
-async fn d08_a_recycled_number_is_its_new_holders_alone() {
-    let scene = Scene::start().await;
-    let (before, after) = (key(), key());
-    scene.publish("a.example", NUMBER, &before).await;
+/// `after` claims the number afresh that is `before`'s.
+async fn recycle(scene: &Scene, before: &SigningKey, after: &SigningKey) {
+    scene.publish("a.example", NUMBER, before).await;
     // Times are whole seconds: the new credential must be later than the old one.
     let issued = now();
     while now() == issued {
         tokio::task::yield_now().await;
     }
     let desk = scene.desk("b.example");
-    let enrolled = desk.enroll(&Cpi::parse(NUMBER).unwrap(), &after, &scene.codes()).await.unwrap();
-    desk.publish(&enrolled, Wish { fresh: true, ..wish("b.example", 1) }, &after).await.unwrap();
+    let enrolled = desk.enroll(&Cpi::parse(NUMBER).unwrap(), after, &scene.codes()).await.unwrap();
+    desk.publish(&enrolled, Wish { fresh: true, ..wish("b.example", 1) }, after).await.unwrap();
+}
+
+/// D8: the fresh bit, as the new holder of a recycled number sets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn d08_a_recycled_number_is_its_new_holders_alone() {
+    let scene = Scene::start().await;
+    let (before, after) = (key(), key());
+    recycle(&scene, &before, &after).await;
     let found = scene.look_up(NUMBER).await;
     assert_eq!((found.outcome, found.mappings.len()), (Outcome::OneMapping, 1));
     assert_eq!(*found.mappings[0].holder(), after.public());
+}
+
+/// D11: the earlier holder asks, and learns that it was displaced; the later one learns nothing of the kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_a_displaced_holder_learns_that_it_was() {
+    let scene = Scene::start().await;
+    let (before, after) = (key(), key());
+    recycle(&scene, &before, &after).await;
+    let trust = scene.desk("a.example").trust().provider.clone();
+    let store = StoreConnection::new(scene.http(None), &scene.description().store_url, trust.receipt_key);
+    let ask = async |key: &SigningKey| {
+        let asked = Asked::new(Cpi::parse(NUMBER).unwrap(), &trust.name, key, now());
+        store.conflict(&asked).await.unwrap()
+    };
+    let notice = ask(&before).await.unwrap();
+    assert_eq!(notice.document().holder, before.public().thumbprint());
+    assert!(notice.document().displaced_at <= now());
+    let told = notice.bytes();
+    let secret = after.public();
+    for by_whom in [secret.as_bytes().as_slice(), secret.thumbprint().as_bytes(), b"b.example"] {
+        assert!(!told.windows(by_whom.len()).any(|window| window == by_whom));
+    }
+    assert_eq!(ask(&after).await, None);
+    assert_eq!(ask(&key()).await, None);
 }

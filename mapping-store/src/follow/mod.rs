@@ -17,7 +17,6 @@ use crate::storage::{Storage as _, StorageError};
 use crate::store::{PublishError, Store};
 pub use forward::PlaybackError;
 pub(crate) use forward::play_back;
-pub(crate) use source::feed_entry;
 use source::{Batch, Source};
 
 /// After a failure, wait this long at first; twice as long after the next, up to [`MAX_PAUSE`].

@@ -8,21 +8,19 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use protocol::authenticated;
-use protocol::cbor::{self, Value};
+use protocol::change::LOG_HEAD;
 use protocol::receipt::Position;
 use serde::Deserialize;
 use service::outgoing::{self, Connector, Versions};
 
 use super::{FollowConfig, FollowError};
-use crate::http::changes::{LOG_HEAD, MAX_WAIT_SECONDS};
-use crate::storage::{Kind, LogEntry};
+use crate::http::changes::MAX_WAIT_SECONDS;
+use crate::storage::LogEntry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Beyond the wait that was asked for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-const MAX_ENTRY_BYTES: usize = authenticated::MAX_BYTES + 64;
 const MAX_SHARDS: u32 = 4096;
 const MAX_NAME_BYTES: usize = 253;
 const DESCRIPTION: &str = "/.well-known/mimi-discovery-provider";
@@ -117,9 +115,7 @@ fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<LogEntry>, Follow
     let mut next = after;
     while !sequence.is_empty() {
         let malformed = |_| FollowError::Malformed("not a CBOR sequence of entries");
-        let (item, rest) = cbor::split_first(sequence, MAX_ENTRY_BYTES).map_err(malformed)?;
-        let entry = feed_entry(cbor::decode(item, MAX_ENTRY_BYTES).map_err(malformed)?);
-        let entry = entry.ok_or(FollowError::Malformed("not a CBOR sequence of entries"))?;
+        let (entry, rest) = LogEntry::split_first(sequence).map_err(malformed)?;
         next = Position { number: next.number.saturating_add(1), ..next };
         if entry.position != next {
             return Err(FollowError::Malformed("an entry is missing, or out of order"));
@@ -130,21 +126,17 @@ fn entries(mut sequence: &[u8], after: Position) -> Result<Vec<LogEntry>, Follow
     Ok(entries)
 }
 
-/// One entry of a change feed.
-pub(crate) fn feed_entry(value: Value) -> Option<LogEntry> {
-    let [shard, number, kind, document] = value.into_array().ok()?.try_into().ok()?;
-    let unsigned = |value: Value| value.as_integer().and_then(|number| u64::try_from(number).ok());
-    let position = Position { shard: u32::try_from(unsigned(shard)?).ok()?, number: unsigned(number)? };
-    let kind = u8::try_from(unsigned(kind)?).ok().and_then(Kind::from_code)?;
-    Some(LogEntry { position, kind, document: document.into_bytes().ok()? })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Kind;
+
+    fn entry(number: u64) -> LogEntry {
+        LogEntry { position: Position { shard: 0, number }, kind: Kind::Removal, document: vec![7] }
+    }
 
     fn item(number: u64) -> Vec<u8> {
-        cbor::encode(&Value::Array(vec![0_u64.into(), number.into(), 1_u64.into(), vec![7_u8].into()]))
+        entry(number).encode()
     }
 
     #[test]
@@ -152,8 +144,7 @@ mod tests {
         let after = |number| Position { shard: 0, number };
         let read = |sequence: &[Vec<u8>], number| entries(&sequence.concat(), after(number));
         let found = read(&[item(5), item(6)], 4).unwrap();
-        let expected = |number| LogEntry { position: after(number), kind: Kind::Removal, document: vec![7] };
-        assert_eq!(found, [expected(5), expected(6)]);
+        assert_eq!(found, [entry(5), entry(6)]);
         assert!(read(&[], 4).unwrap().is_empty());
         for wrong in [vec![item(6)], vec![item(5), item(7)], vec![item(5), item(5)], vec![vec![0x80]], vec![vec![0x9f]]]
         {

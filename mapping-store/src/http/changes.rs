@@ -13,7 +13,8 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
-use protocol::cbor::{self, Value};
+use protocol::change;
+use protocol::media;
 use protocol::problem::ProblemType;
 use protocol::receipt::Position;
 use service::Peer;
@@ -23,10 +24,7 @@ use super::App;
 use super::problem::Problem;
 use crate::storage::{LogEntry, Storage as _, StorageError};
 
-/// The media type of a CBOR sequence.
-pub(crate) const MEDIA_TYPE: &str = "application/cbor-seq";
-/// The header that tells the last number of the shard.
-pub(crate) const LOG_HEAD: HeaderName = HeaderName::from_static("mimi-log-head");
+const LOG_HEAD: HeaderName = HeaderName::from_static(change::LOG_HEAD);
 /// The longest wait, in seconds.
 pub(crate) const MAX_WAIT_SECONDS: u64 = 30;
 const MOST: usize = 1000;
@@ -65,8 +63,9 @@ pub(super) async fn read(State(app): State<Arc<App>>, request: Request) -> Resul
     if last < query.after.number {
         last = app.store.storage().head(query.after.shard).await.map_err(unreadable)?;
     }
-    let sequence: Vec<u8> = entries.into_iter().flat_map(|entry| cbor::encode(&to_value(entry))).collect();
-    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)), (LOG_HEAD, HeaderValue::from(last))];
+    let sequence: Vec<u8> = entries.into_iter().flat_map(LogEntry::encode).collect();
+    let headers =
+        [(header::CONTENT_TYPE, HeaderValue::from_static(media::CHANGES)), (LOG_HEAD, HeaderValue::from(last))];
     Ok((headers, sequence).into_response())
 }
 
@@ -94,15 +93,6 @@ impl Query {
 fn unreadable(error: StorageError) -> Problem {
     tracing::error!(%error, "the log cannot be read");
     ProblemType::Unavailable.problem().into()
-}
-
-fn to_value(entry: LogEntry) -> Value {
-    Value::Array(vec![
-        u64::from(entry.position.shard).into(),
-        entry.position.number.into(),
-        u64::from(entry.kind.code()).into(),
-        entry.document.into(),
-    ])
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use protocol::authenticated::MappingError;
+use protocol::conflict::QueryError;
 use protocol::problem::{Problem as Document, ProblemType};
 use protocol::{SignatureError, media};
 use service::RetryAfter;
 
-use crate::conflict::ConflictError;
 use crate::rules::Refusal;
-use crate::store::{LookupFailure, PublishError};
+use crate::store::{ConflictError, LookupFailure, PublishError};
 
 /// A problem document on its way out.
 #[derive(Debug)]
@@ -77,13 +77,13 @@ impl From<LookupFailure> for Problem {
 impl From<ConflictError> for Problem {
     fn from(error: ConflictError) -> Self {
         let problem_type = match &error {
-            ConflictError::Malformed(_) => ProblemType::Malformed,
-            ConflictError::Signature(SignatureError::OtherKey | SignatureError::Invalid) => {
+            ConflictError::Query(QueryError::Malformed(_)) => ProblemType::Malformed,
+            ConflictError::Query(QueryError::Signature(SignatureError::OtherKey | SignatureError::Invalid)) => {
                 ProblemType::InvalidSignature
             }
-            ConflictError::OtherProvider => ProblemType::Mismatch,
-            ConflictError::FromTheFuture => ProblemType::NotYetValid,
-            ConflictError::TooOld => ProblemType::Expired,
+            ConflictError::Query(QueryError::OtherProvider) => ProblemType::Mismatch,
+            ConflictError::Query(QueryError::FromTheFuture) => ProblemType::NotYetValid,
+            ConflictError::Query(QueryError::TooOld) => ProblemType::Expired,
             ConflictError::None => ProblemType::NotFound,
             ConflictError::Failed => ProblemType::Unavailable,
         };

@@ -8,16 +8,13 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use protocol::authenticated;
 use protocol::cbor::{self, CborError};
+use protocol::change::MAX_ENTRY_BYTES;
 use protocol::receipt::Position;
 use sha2::{Digest as _, Sha256};
 
-use crate::follow::feed_entry;
-use crate::storage::Kind;
+use crate::storage::{Kind, LogEntry};
 
-/// The head of a feed entry, beside its document.
-const MAX_ITEM_BYTES: usize = authenticated::MAX_BYTES + 64;
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// By this much of its beginning, and its length, a file is known again.
 const MARKED_BYTES: u64 = 64 * 1024;
@@ -101,14 +98,14 @@ impl Items {
     pub(super) fn next_group(&mut self, most: usize) -> Result<Vec<Item>, InputError> {
         let mut items = Vec::with_capacity(most);
         while items.len() < most {
-            if self.buffer.len() - self.start < MAX_ITEM_BYTES && !self.ended {
+            if self.buffer.len() - self.start < MAX_ENTRY_BYTES && !self.ended {
                 self.fill()?;
             }
             let rest = &self.buffer[self.start..];
             if rest.is_empty() {
                 break;
             }
-            let (item, _) = cbor::split_first(rest, MAX_ITEM_BYTES)
+            let (item, _) = cbor::split_first(rest, MAX_ENTRY_BYTES)
                 .map_err(|reason| InputError::Malformed { offset: self.offset, reason })?;
             items.push(read(item, self.offset));
             let length = item.len();
@@ -132,15 +129,10 @@ fn read(item: &[u8], offset: u64) -> Item {
     match item.first() {
         Some(&PAIR) => plain(Ok((Kind::Mapping, item.to_vec()))),
         Some(&TAGGED_SIGN1) => plain(Ok((Kind::Removal, item.to_vec()))),
-        Some(&FEED_ENTRY) => {
-            let entry = cbor::decode(item, MAX_ITEM_BYTES).ok().and_then(feed_entry);
-            match entry {
-                Some(entry) => {
-                    Item { offset, position: Some(entry.position), content: Ok((entry.kind, entry.document)) }
-                }
-                None => plain(Err(NEITHER)),
-            }
-        }
+        Some(&FEED_ENTRY) => match LogEntry::parse(item) {
+            Ok(entry) => Item { offset, position: Some(entry.position), content: Ok((entry.kind, entry.document)) },
+            Err(_) => plain(Err(NEITHER)),
+        },
         _ => plain(Err(NEITHER)),
     }
 }

@@ -23,6 +23,7 @@ use protocol::receipt::Position;
 use crate::label::Label;
 
 pub use check::{Checked, Disagreement, check};
+pub use protocol::change::{Kind, LogEntry};
 pub use rocks::Rocks;
 
 /// The store's engine. Futures may do blocking work of a point read's length; [`Storage::update`] may block for a sync,
@@ -174,47 +175,6 @@ pub struct Stamp {
     pub position: Position,
     /// When it was published.
     pub at: Timestamp,
-}
-
-/// What stands in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An authenticated mapping (0).
-    Mapping,
-    /// A removal by the CPI's issuer (1).
-    Removal,
-}
-
-impl Kind {
-    /// Its code, on the wire and in the database.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Mapping => 0,
-            Self::Removal => 1,
-        }
-    }
-
-    /// From its code.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::Mapping),
-            1 => Some(Self::Removal),
-            _ => None,
-        }
-    }
-}
-
-/// One entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    /// Where it stands.
-    pub position: Position,
-    /// What it is.
-    pub kind: Kind,
-    /// The published bytes.
-    pub document: Vec<u8>,
 }
 
 /// What an engine knows of its own work. All zero where it does not know.

@@ -1,6 +1,7 @@
 //! Why a store is not opened, a document not published, a lookup not answered.
 
 use protocol::authenticated::MappingError;
+use protocol::conflict::QueryError;
 use protocol::{DocumentError, SignatureError};
 use service::secret_file::SecretFileError;
 
@@ -88,4 +89,18 @@ pub enum LookupFailure {
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Why a conflict query was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConflictError {
+    /// The query does not count.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Nothing of this key's was displaced, as far as is remembered.
+    #[error("no mapping of this key was displaced")]
+    None,
+    /// The database failed.
+    #[error("the database failed")]
+    Failed,
 }

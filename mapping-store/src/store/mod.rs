@@ -1,8 +1,10 @@
 //! [`Store`]: publish, remove, look up, follow. Cheap to clone; all clones are one store.
 
+mod conflict;
 mod error;
 mod find;
 mod lookup;
+mod publish;
 mod restored;
 pub(crate) mod rotation;
 #[cfg(test)]
@@ -12,24 +14,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use protocol::authenticated::UnverifiedMapping;
-use protocol::receipt::{Position, Receipt};
-use protocol::removal::Removal;
+use protocol::receipt::Position;
 use protocol::trust::TrustAnchors;
-use protocol::{CLOCK_SKEW, PublicKey, Signed, SigningKey, Timestamp, Unverified};
+use protocol::{PublicKey, SigningKey, Timestamp};
 use service::secret_file;
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::config::StoreConfig;
-use crate::conflict::{self, ConflictError, ConflictNotice};
 use crate::hash_key::{self, HashKeyError};
 use crate::issuers::Issuers;
 use crate::label::{Labels, Ring};
-use crate::record::View;
-use crate::storage::{Checked, Disagreement, Kind, LogEntry, Rocks, Stamp, Storage, StorageError, Stored};
-use crate::writer::{self, Answer, Document, Parts, Writer, Written};
+use crate::storage::{Checked, Disagreement, LogEntry, Rocks, Storage, StorageError};
+use crate::writer::{Answer, Parts, Writer, Written};
 
-pub use error::{LookupFailure, OpenError, PublishError};
+pub use error::{ConflictError, LookupFailure, OpenError, PublishError};
 pub use lookup::Answered;
 pub(crate) use restored::mark as mark_restored;
 pub use rotation::{Rotating, RotationError};
@@ -162,7 +160,7 @@ impl<S: Storage> Store<S> {
         let writer = Writer::start(Parts {
             storage: Arc::clone(&storage),
             labels: Arc::clone(&labels),
-            horizon: trust.iter().map(|anchor| anchor.max_credential_lifetime).max().unwrap_or_default(),
+            horizon: trust.max_credential_lifetime(),
             clock: Arc::clone(&clock),
             heads: Arc::clone(&heads),
         })?;
@@ -200,122 +198,6 @@ impl<S: Storage> Store<S> {
     /// The names of the trusted ID Provers.
     pub fn provers(&self) -> impl Iterator<Item = &str> {
         self.shared.trust.iter().map(|anchor| anchor.prover.as_str())
-    }
-
-    /// Verifies an authenticated mapping and publishes it; returns once it is durable.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`]; nothing has changed then.
-    pub async fn publish(&self, mapping: &[u8]) -> Result<Published, PublishError> {
-        let now = (self.shared.clock)();
-        let verified = UnverifiedMapping::parse(mapping)?.verify(&self.shared.trust, now)?;
-        let submitted = self.hand_in(Document::Mapping(Box::new(verified)))?;
-        self.outcome(submitted).await
-    }
-
-    /// Verifies a removal by the CPI's issuer and publishes it; returns once it is durable.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError`]; nothing has changed then.
-    pub async fn remove(&self, removal: &[u8]) -> Result<Published, PublishError> {
-        let submitted = self.hand_in(self.verify_removal(removal)?)?;
-        self.outcome(submitted).await
-    }
-
-    /// Hands in a document that another provider's log has. Its place among those handed in is settled when this returns.
-    ///
-    /// A mapping is verified as of when it was signed: a withdrawal or replacement takes back what is older even if it has
-    /// expired since. What has expired is never served, whenever it was verified.
-    pub(crate) fn submit(&self, kind: Kind, document: &[u8]) -> Result<Submitted, PublishError> {
-        self.hand_in(self.verify_logged(kind, document)?)
-    }
-
-    /// Verifies what stands in a log, as [`Store::submit`] does.
-    pub(crate) fn verify_logged(&self, kind: Kind, document: &[u8]) -> Result<Document, PublishError> {
-        match kind {
-            Kind::Mapping => {
-                let unverified = UnverifiedMapping::parse(document)?;
-                let then = unverified.unverified_mapping().issued_at.min((self.shared.clock)());
-                Ok(Document::Mapping(Box::new(unverified.verify(&self.shared.trust, then)?)))
-            }
-            Kind::Removal => self.verify_removal(document),
-        }
-    }
-
-    /// Hands in many verified documents, written in one step. An outcome for each, in their order.
-    pub(crate) fn submit_all(&self, documents: Vec<Document>) -> Result<Answer<Vec<writer::Outcome>>, PublishError> {
-        Ok(self.shared.writer.publish_all(documents)?)
-    }
-
-    /// What became of what was handed in, once it is durable.
-    pub(crate) async fn written(&self, submitted: Submitted) -> Result<Written, PublishError> {
-        Ok(submitted.0.wait().await?)
-    }
-
-    async fn outcome(&self, submitted: Submitted) -> Result<Published, PublishError> {
-        let Written { hash, stamp, new } = self.written(submitted).await?;
-        let receipt = self.receipt(hash, stamp);
-        Ok(if new { Published::New(receipt) } else { Published::Known(receipt) })
-    }
-
-    fn verify_removal(&self, removal: &[u8]) -> Result<Document, PublishError> {
-        let unverified = Unverified::<Removal>::parse(removal)?;
-        let claimed = unverified.unverified_document();
-        let issuer = self.shared.issuers.ruling(&claimed.issuer, &claimed.cpi).ok_or(PublishError::NotTheIssuer)?;
-        let removal = unverified.verify(&issuer.key)?;
-        let latest = (self.shared.clock)().plus(CLOCK_SKEW);
-        if removal.document().issued_at > latest || removal.document().issued_before > latest {
-            return Err(PublishError::RemovalFromTheFuture);
-        }
-        Ok(Document::Removal(Box::new(removal)))
-    }
-
-    fn hand_in(&self, document: Document) -> Result<Submitted, PublishError> {
-        Ok(Submitted(self.shared.writer.publish(document)?))
-    }
-
-    /// The receipt is not kept but signed anew: Ed25519 is deterministic, so the same publication has the same receipt for as
-    /// long as provider and key stay the same.
-    fn receipt(&self, hash: [u8; 32], stamp: Stamp) -> Vec<u8> {
-        let receipt = Receipt {
-            provider: self.shared.provider.clone(),
-            published_hash: hash,
-            position: stamp.position,
-            issued_at: stamp.at,
-        };
-        Signed::sign(receipt, &self.shared.receipt_key).bytes().to_vec()
-    }
-
-    /// Answers a displaced holder's [`conflict::ConflictQuery`] with a signed [`ConflictNotice`].
-    ///
-    /// # Errors
-    ///
-    /// [`ConflictError`]; [`ConflictError::None`] if nothing of that key's was displaced.
-    pub async fn conflict(&self, query: &[u8]) -> Result<Vec<u8>, ConflictError> {
-        let now = (self.shared.clock)();
-        let query = conflict::verify(query, &self.shared.provider, now)?;
-        let (cpi, holder) = (query.document().cpi.clone(), query.signer().thumbprint());
-        let find = |stored: Option<Stored<'_>>| {
-            let view = stored.map(|stored| View::parse(stored.bytes)).transpose()?;
-            Ok(view.and_then(|view| view.notices().find(|notice| notice.holder == holder)))
-        };
-        let found = self.find(&cpi, find).await;
-        let found =
-            found.and_then(|found| found.map_err(|_: crate::record::Damaged| StorageError::Damaged("a record")));
-        let notice = found.map_err(|error| {
-            tracing::error!(%error, "a conflict query failed");
-            ConflictError::Failed
-        })?;
-        let notice = ConflictNotice {
-            provider: self.shared.provider.clone(),
-            cpi,
-            holder,
-            displaced_at: notice.ok_or(ConflictError::None)?.at,
-            issued_at: now,
-        };
-        Ok(Signed::sign(notice, &self.shared.receipt_key).bytes().to_vec())
     }
 
     /// Drops what time has overtaken in up to `most` records. Answers how many they were; fewer than `most` means that no
@@ -365,7 +247,7 @@ impl<S: Storage> Store<S> {
 
     /// The longest life of any trusted credential.
     pub(crate) fn horizon(&self) -> Duration {
-        self.shared.trust.iter().map(|anchor| anchor.max_credential_lifetime).max().unwrap_or_default()
+        self.shared.trust.max_credential_lifetime()
     }
 
     /// When the document of this hash was published, if it was.

@@ -13,6 +13,7 @@ use protocol::lookup::{Answer, Entry, LookupRequest};
 use protocol::mapping::State;
 use protocol::removal::Removal;
 use protocol::trust::TrustAnchorTable;
+use protocol::Signed;
 use tempfile::TempDir;
 
 use super::*;

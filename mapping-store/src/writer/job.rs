@@ -5,7 +5,8 @@ use std::sync::Arc;
 use protocol::cpi::Cpi;
 use tokio::sync::oneshot;
 
-use super::{Document, Outcome, Place, Placed, WriteError, Written};
+use super::work::{Place, Placed};
+use super::{Document, Outcome, WriteError, Written};
 use crate::label::{Label, Ring};
 use crate::storage::Stamp;
 

@@ -1,9 +1,9 @@
 //! A displaced holder learns that it was displaced, and not by whom.
 
 use http::StatusCode;
-use mapping_store::conflict::{ConflictNotice, ConflictQuery, NOTICE, QUERY};
+use protocol::conflict::{ConflictNotice, ConflictQuery};
 use protocol::problem::ProblemType;
-use protocol::{Signed, Unverified};
+use protocol::{Signed, Unverified, media};
 
 use crate::papers::{DAY, Paper, key, number, signed_removal};
 use crate::place::{PROVIDER, Place, Server, refused};
@@ -18,12 +18,15 @@ fn query(place: &Place, n: u32, holder: u8) -> ConflictQuery {
 }
 
 async fn ask(server: &Server, query: ConflictQuery, by: u8) -> http::Response<bytes::Bytes> {
-    server.post("/v1/conflicts", QUERY, Signed::sign(query, &key(by)).bytes().to_vec()).await
+    server.post("/v1/conflicts", media::CONFLICT_QUERY, Signed::sign(query, &key(by)).bytes().to_vec()).await
 }
 
 async fn notice(place: &Place, server: &Server, n: u32, holder: u8) -> (ConflictNotice, Vec<u8>) {
     let answer = ask(server, query(place, n, holder), holder).await;
-    assert_eq!((answer.status(), answer.headers()["content-type"].as_bytes()), (StatusCode::OK, NOTICE.as_bytes()));
+    assert_eq!(
+        (answer.status(), answer.headers()["content-type"].as_bytes()),
+        (StatusCode::OK, media::CONFLICT_NOTICE.as_bytes())
+    );
     let notice = Unverified::<ConflictNotice>::parse(answer.body()).unwrap();
     let notice = notice.verify(server.store.receipt_key()).unwrap();
     (notice.document().clone(), notice.bytes().to_vec())
@@ -81,8 +84,8 @@ async fn only_the_displaced_key_gets_a_notice() {
     refused(&ask(&server, recorded.clone(), 1).await, ProblemType::Expired);
     let ahead = ConflictQuery { issued_at: place.now().plus(DAY), ..recorded };
     refused(&ask(&server, ahead, 1).await, ProblemType::NotYetValid);
-    refused(&server.post("/v1/conflicts", QUERY, "x").await, ProblemType::Malformed);
-    refused(&server.post("/v1/conflicts", NOTICE, "x").await, ProblemType::UnsupportedMediaType);
-    refused(&server.post("/v1/conflicts", QUERY, vec![0; 3000]).await, ProblemType::TooLarge);
+    refused(&server.post("/v1/conflicts", media::CONFLICT_QUERY, "x").await, ProblemType::Malformed);
+    refused(&server.post("/v1/conflicts", media::CONFLICT_NOTICE, "x").await, ProblemType::UnsupportedMediaType);
+    refused(&server.post("/v1/conflicts", media::CONFLICT_QUERY, vec![0; 3000]).await, ProblemType::TooLarge);
     server.stop().await;
 }

@@ -1,6 +1,7 @@
 //! A database after a restart, a crash and damage: all of it is there, or the start is refused.
 
 use super::*;
+use crate::storage::Kind;
 
 const CACHE: usize = 8 << 20;
 

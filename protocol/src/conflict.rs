@@ -9,24 +9,15 @@
 //! notice = {1: iss, 2: sub, 6: iat, -65553: holder (32, the asking key's thumbprint), -65554: displaced-at}
 //! ```
 
-use protocol::cbor::{FieldError, Label, MapReader, MapWriter};
-use protocol::cpi::Cpi;
-use protocol::{
-    CLOCK_SKEW, Document, DocumentError, PublicKey, SignatureError, Signed, Thumbprint, Timestamp, Unverified,
-};
+use documents::cbor::{FieldError, MapReader, MapWriter};
+use documents::key::{CNF, PublicKey, Thumbprint};
+use documents::signed::{Document, DocumentError, SignatureError, Signed, Unverified};
+use documents::time::{CLOCK_SKEW, Timestamp};
 
-/// The media type of a query.
-pub const QUERY: &str = "application/mimi-conflict-query+cwt";
-/// The media type of a notice.
-pub const NOTICE: &str = "application/mimi-conflict-notice+cwt";
-
-const ISS: Label = Label::new(1, "iss");
-const SUB: Label = Label::new(2, "sub");
-const AUD: Label = Label::new(3, "aud");
-const IAT: Label = Label::new(6, "iat");
-const HOLDER: Label = Label::new(-65553, "holder");
-const DISPLACED_AT: Label = Label::new(-65554, "displaced-at");
-const MAX_NAME_BYTES: usize = 253;
+use crate::cpi::Cpi;
+use crate::credential::{read_cpi, read_name};
+use crate::labels::{AUD, DISPLACED_AT, HOLDER, IAT, ISS, SUB};
+use crate::media;
 
 /// "Was a mapping of mine for this CPI displaced?"
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +47,9 @@ pub struct ConflictNotice {
     pub issued_at: Timestamp,
 }
 
-/// Why a query was not answered.
+/// Why a query does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConflictError {
+pub enum QueryError {
     /// Not a query.
     #[error("conflict query: {0}")]
     Malformed(#[from] DocumentError),
@@ -74,41 +65,40 @@ pub enum ConflictError {
     /// Older than five minutes.
     #[error("the conflict query is older than five minutes")]
     TooOld,
-    /// Nothing of this key's was displaced, as far as is remembered.
-    #[error("no mapping of this key was displaced")]
-    None,
-    /// The database failed.
-    #[error("the database failed")]
-    Failed,
 }
 
-/// Parses and verifies a query to `provider`.
-pub(crate) fn verify(query: &[u8], provider: &str, now: Timestamp) -> Result<Signed<ConflictQuery>, ConflictError> {
-    let unverified = Unverified::<ConflictQuery>::parse(query)?;
-    let key = unverified.unverified_document().user_key;
-    let query = unverified.verify(&key)?;
-    if query.document().provider != provider {
-        Err(ConflictError::OtherProvider)
-    } else if query.document().issued_at > now.plus(CLOCK_SKEW) {
-        Err(ConflictError::FromTheFuture)
-    } else if query.document().issued_at.plus(CLOCK_SKEW) < now {
-        Err(ConflictError::TooOld)
-    } else {
-        Ok(query)
+impl ConflictQuery {
+    /// Parses and verifies a query to `provider`: signed by the key that it names, no more than five minutes from `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] names the broken rule.
+    pub fn verify(bytes: &[u8], provider: &str, now: Timestamp) -> Result<Signed<Self>, QueryError> {
+        let unverified = Unverified::<Self>::parse(bytes)?;
+        let key = unverified.unverified_document().user_key;
+        let query = unverified.verify(&key)?;
+        if query.document().provider != provider {
+            Err(QueryError::OtherProvider)
+        } else if query.document().issued_at > now.plus(CLOCK_SKEW) {
+            Err(QueryError::FromTheFuture)
+        } else if query.document().issued_at.plus(CLOCK_SKEW) < now {
+            Err(QueryError::TooOld)
+        } else {
+            Ok(query)
+        }
     }
 }
 
 impl Document for ConflictQuery {
-    const TYP: &'static str = QUERY;
+    const TYP: &'static str = media::CONFLICT_QUERY;
     const MAX_BYTES: usize = 2048;
 
     fn to_claims(&self) -> MapWriter {
-        let cnf = Label::new(8, "cnf");
         MapWriter::new()
             .field(SUB, self.cpi.as_str())
             .field(AUD, self.provider.as_str())
             .field(IAT, self.issued_at)
-            .field(cnf, self.user_key.to_cnf())
+            .field(CNF, self.user_key.to_cnf())
     }
 
     fn from_claims(claims: &mut MapReader) -> Result<Self, FieldError> {
@@ -122,7 +112,7 @@ impl Document for ConflictQuery {
 }
 
 impl Document for ConflictNotice {
-    const TYP: &'static str = NOTICE;
+    const TYP: &'static str = media::CONFLICT_NOTICE;
     const MAX_BYTES: usize = 2048;
 
     fn to_claims(&self) -> MapWriter {
@@ -145,21 +135,9 @@ impl Document for ConflictNotice {
     }
 }
 
-fn read_cpi(claims: &mut MapReader) -> Result<Cpi, FieldError> {
-    Cpi::parse(&claims.text(SUB)?).map_err(|error| FieldError::Rule(SUB.name, error.to_string()))
-}
-
-fn read_name(claims: &mut MapReader, label: Label) -> Result<String, FieldError> {
-    let name = claims.text(label)?;
-    if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        return Err(FieldError::Rule(label.name, format!("must be 1 to {MAX_NAME_BYTES} bytes")));
-    }
-    Ok(name)
-}
-
 #[cfg(test)]
 mod tests {
-    use protocol::SigningKey;
+    use documents::key::SigningKey;
 
     use super::*;
 
@@ -196,16 +174,18 @@ mod tests {
 
     #[test]
     fn a_query_is_by_its_own_key_for_this_provider_and_recent() {
-        let check = |query, by: &SigningKey, now| verify(Signed::sign(query, by).bytes(), "dp.example", now).err();
+        let check = |query, by: &SigningKey, now| {
+            ConflictQuery::verify(Signed::sign(query, by).bytes(), "dp.example", now).err()
+        };
         assert_eq!(check(query(), &key(), NOW), None);
         assert_eq!(check(query(), &key(), NOW.plus(CLOCK_SKEW)), None);
         let second = std::time::Duration::from_secs(1);
-        assert_eq!(check(query(), &key(), NOW.plus(CLOCK_SKEW + second)), Some(ConflictError::TooOld));
-        assert_eq!(check(query(), &key(), NOW.minus(CLOCK_SKEW + second)), Some(ConflictError::FromTheFuture));
+        assert_eq!(check(query(), &key(), NOW.plus(CLOCK_SKEW + second)), Some(QueryError::TooOld));
+        assert_eq!(check(query(), &key(), NOW.minus(CLOCK_SKEW + second)), Some(QueryError::FromTheFuture));
         let other = SigningKey::from_seed(&[2; 32]);
-        assert_eq!(check(query(), &other, NOW), Some(ConflictError::Signature(SignatureError::OtherKey)));
+        assert_eq!(check(query(), &other, NOW), Some(QueryError::Signature(SignatureError::OtherKey)));
         let elsewhere = ConflictQuery { provider: "other.example".to_owned(), ..query() };
-        assert_eq!(check(elsewhere, &key(), NOW), Some(ConflictError::OtherProvider));
-        assert!(matches!(verify(b"\xa0", "dp.example", NOW), Err(ConflictError::Malformed(_))));
+        assert_eq!(check(elsewhere, &key(), NOW), Some(QueryError::OtherProvider));
+        assert!(matches!(ConflictQuery::verify(b"\xa0", "dp.example", NOW), Err(QueryError::Malformed(_))));
     }
 }
