@@ -16,7 +16,7 @@ use crate::budget::{Budget, RelayId};
 use crate::capsule::Inside;
 use crate::config::{Config, ConfigError, Exchange};
 use crate::keys::{DecapsulationError, KeyRing, PLAIN_MEDIA_TYPE};
-use crate::metrics;
+use crate::metrics::{self, PerCapsule};
 use crate::problem::Problem;
 use crate::target::{Cost, Target};
 
@@ -24,6 +24,8 @@ use crate::target::{Cost, Target};
 const PATH: &str = "/.well-known/ohttp-gateway";
 const REQUEST_MEDIA_TYPE: &str = "message/ohttp-req";
 const RESPONSE_MEDIA_TYPE: &str = "message/ohttp-res";
+/// The outcome of a request whose answer is sealed.
+const ANSWERED: &str = "answered";
 
 /// A gateway at work.
 pub(crate) struct Gateway<T> {
@@ -33,9 +35,11 @@ pub(crate) struct Gateway<T> {
     inside: Inside<T>,
     budget: Budget,
     exchange: Exchange,
+    metrics: PerCapsule,
 }
 
 impl<T: Target> Gateway<T> {
+    /// To be called once the recorder of metrics is installed.
     pub(crate) fn new(config: &Config, keys: Arc<KeyRing>, target: T) -> Result<Self, ConfigError> {
         config.check_settings()?;
         let relays = if config.relays.open { None } else { Some(config.relays.certificates()?) };
@@ -50,6 +54,7 @@ impl<T: Target> Gateway<T> {
             },
             budget: Budget::new(&config.limits),
             exchange: config.exchange.clone(),
+            metrics: PerCapsule::new(),
         })
     }
 
@@ -62,7 +67,10 @@ impl<T: Target> Gateway<T> {
             Ok((outcome, response)) => (outcome, response),
             Err(problem) => (problem.label(), problem.response()),
         };
-        ::metrics::counter!(metrics::REQUESTS, "outcome" => outcome).increment(1);
+        match outcome {
+            ANSWERED => self.metrics.answered.increment(1),
+            outcome => ::metrics::counter!(metrics::REQUESTS, "outcome" => outcome).increment(1),
+        }
         response.map(Full::new)
     }
 
@@ -72,7 +80,7 @@ impl<T: Target> Gateway<T> {
         }
         match *request.method() {
             Method::GET | Method::HEAD => Ok(("keys", self.published_keys(request.method(), request.headers())?)),
-            Method::POST => Ok(("answered", self.capsule(request).await?)),
+            Method::POST => Ok((ANSWERED, self.capsule(request).await?)),
             _ => {
                 let mut response = Problem::MethodNotAllowed.response();
                 response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
@@ -92,20 +100,20 @@ impl<T: Target> Gateway<T> {
             return Err(Problem::UnsupportedMediaType);
         }
         let capsule = self.read(request.into_body()).await?;
-        record(metrics::CAPSULE_BYTES, &capsule);
+        self.metrics.capsule_bytes.record(length(&capsule));
         let (content, sealer) = self.keys.decapsulate(&capsule).map_err(|error| match error {
             DecapsulationError::UnknownKey => Problem::UnknownKey,
             DecapsulationError::Malformed => Problem::MalformedCapsule,
         })?;
         let start = Instant::now();
-        let response = self.inside.answer(&content).await;
+        let response = self.inside.answer(&content, &self.metrics).await;
         let cost = response.extensions().get::<Cost>().map_or(1, |Cost(cost)| cost.get());
         self.budget.owe(&relay, cost - 1);
-        ::metrics::counter!(metrics::ANSWERS, "class" => class(response.status())).increment(1);
+        self.metrics.answer(response.status());
         let binary = self.inside.write(response, &content).map_err(|_| Problem::MalformedCapsule)?;
-        let sealed = sealer.encapsulate(&binary).map_err(|_| Problem::MalformedCapsule)?;
-        ::metrics::histogram!(metrics::SECONDS).record(start.elapsed());
-        record(metrics::ANSWER_BYTES, &sealed);
+        let sealed = sealer.seal(&binary, &mut rand::rng());
+        self.metrics.seconds.record(start.elapsed());
+        self.metrics.answer_bytes.record(length(&sealed));
         let mut answer = Response::new(Bytes::from(sealed));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RESPONSE_MEDIA_TYPE));
@@ -192,17 +200,8 @@ fn quality_of(given: &str, range: &str) -> Option<u32> {
     quality.map_or(Some(1000), |text| thousandths(text).map(as_integer))
 }
 
-fn record(metric: &'static str, bytes: &[u8]) {
-    ::metrics::histogram!(metric).record(float(bytes.len() as u64));
-}
-
-const fn class(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        200..=299 => "2xx",
-        400..=499 => "4xx",
-        500..=599 => "5xx",
-        _ => "other",
-    }
+fn length(bytes: &[u8]) -> f64 {
+    float(bytes.len() as u64)
 }
 
 #[cfg(test)]

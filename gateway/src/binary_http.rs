@@ -38,16 +38,16 @@ pub(crate) struct Opened {
 const INDETERMINATE_REQUEST: u8 = 2;
 
 /// Fields of one hop. `host` goes too: the authority is in the URI.
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
+static HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::HOST,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
 ];
 
 pub(crate) fn read_request(binary: &[u8]) -> Result<Opened, BinaryHttpError> {
@@ -124,6 +124,10 @@ pub(crate) fn write_response(
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    // Mostly there are none, and few fields: looking at these takes less than looking for each of those.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -132,7 +136,7 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|name| name.trim().parse().ok())
         .collect();
     named.iter().for_each(|name| drop(headers.remove(name)));
-    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(*name)));
+    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use http::{Request, Response, Uri};
 
 use crate::binary_http::{self, BinaryHttpError};
 use crate::config::AllowedTarget;
-use crate::metrics;
+use crate::metrics::PerCapsule;
 use crate::problem::Problem;
 use crate::target::{Target, TargetError};
 
@@ -21,19 +21,19 @@ pub(crate) struct Inside<T> {
 
 impl<T: Target> Inside<T> {
     /// Answers the content of an opened capsule: a response for inside it.
-    pub(crate) async fn answer(&self, content: &[u8]) -> Response<Bytes> {
-        match self.try_answer(content).await {
+    pub(crate) async fn answer(&self, content: &[u8], metrics: &PerCapsule) -> Response<Bytes> {
+        match self.try_answer(content, metrics).await {
             Ok(response) => response,
             Err(problem) => problem.response(),
         }
     }
 
-    async fn try_answer(&self, content: &[u8]) -> Result<Response<Bytes>, Problem> {
+    async fn try_answer(&self, content: &[u8], metrics: &PerCapsule) -> Result<Response<Bytes>, Problem> {
         let opened = binary_http::read_request(content).map_err(|error| match error {
             BinaryHttpError::Expect => Problem::ExpectationFailed,
             _ => Problem::MalformedRequest,
         })?;
-        ::metrics::counter!(metrics::REQUEST_PADDING).increment(opened.padding as u64);
+        metrics.request_padding.increment(opened.padding as u64);
         if !self.allows(&opened.request) {
             return Err(Problem::TargetNotAllowed);
         }
@@ -53,9 +53,9 @@ impl<T: Target> Inside<T> {
     }
 
     fn allows(&self, request: &Request<Bytes>) -> bool {
-        let authority = request.uri().authority().map(|authority| authority.as_str().to_ascii_lowercase());
+        let authority = request.uri().authority().map_or("", |authority| authority.as_str());
         self.allowed.iter().any(|allowed| {
-            authority.as_deref() == Some(allowed.authority.as_str())
+            authority.eq_ignore_ascii_case(&allowed.authority)
                 && request.method().as_str() == allowed.method
                 && path_alone(request.uri()).is_some_and(|path| allowed.allows_path(path))
         })

@@ -8,6 +8,7 @@
 //! | `budget` | how often a relay may ask |
 //! | `binary_http` | binary HTTP (RFC 9292), held to what HTTP allows |
 //! | [`keys`] | the gateway's HPKE keys: rotation with overlap, persistence, publication |
+//! | [`hpke`] | one key: a capsule opened, its answer sealed |
 //! | [`target`] | the one thing a capsule can reach: in process, or over HTTP/2 with TLS |
 //! | `problem` | constant answers, outside and inside |
 //! | [`metrics`] | names and labels |
@@ -25,6 +26,7 @@ mod capsule;
 pub mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+pub mod hpke;
 pub mod keys;
 pub mod metrics;
 mod problem;
@@ -55,10 +57,10 @@ pub async fn run<T: Target>(
     target: T,
     shutdown: CancellationToken,
 ) -> Result<(), ConfigError> {
-    let gateway = Arc::new(answer::Gateway::new(&config, Arc::clone(&keys), target)?);
     let readiness = Readiness::default();
     let prometheus = install_metrics();
     metrics::describe();
+    let gateway = Arc::new(answer::Gateway::new(&config, Arc::clone(&keys), target)?);
     let admin = listeners
         .admin
         .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));

@@ -86,7 +86,7 @@ fn prover_and_store_share_the_protocol_and_nothing_else_of_ours() {
 #[test]
 fn the_check_itself_finds_what_it_should() {
     let graph = Graph::of(&workspace());
-    assert_eq!(graph.found("gateway", &["ohttp", "rocksdb"]), ["ohttp"]);
+    assert_eq!(graph.found("client", &["ohttp", "rocksdb"]), ["ohttp"]);
     assert_eq!(graph.found("mapping-store", &["librocksdb-sys", "relay"]), ["librocksdb-sys"]);
     assert_eq!(graph.found("discovery", &OURS), OURS);
 }

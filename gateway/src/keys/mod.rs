@@ -18,13 +18,12 @@ use documents::key_configuration::KeyConfiguration;
 use documents::signed::Signed;
 use documents::time::{CLOCK_SKEW, Timestamp};
 use http::HeaderValue;
-use ohttp::hpke::{Aead, Kdf, Kem};
-use ohttp::{KeyConfig, Server, SymmetricSuite};
 use service::secret_file::{self, SecretFileError};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::config::{AeadName, KemName, KeysConfig};
+use crate::config::{AeadName, KeysConfig};
+use crate::hpke::{self, KeyRefused, OpenError, Opener, Sealer};
 use state::StoredKey;
 
 /// The plain form of the key configuration (RFC 9458 §3.2).
@@ -52,14 +51,14 @@ pub enum KeyError {
     #[error("no key identifier is free: keys rotate faster than they retire")]
     NoIdentifier,
     /// The HPKE library refuses.
-    #[error("HPKE: {0}")]
-    Hpke(#[from] ohttp::Error),
+    #[error(transparent)]
+    Hpke(#[from] KeyRefused),
 }
 
 /// A key that opens capsules.
 struct Live {
     stored: StoredKey,
-    server: Server,
+    opener: Opener,
 }
 
 /// The published key configuration, in both forms.
@@ -161,7 +160,6 @@ impl KeyRing {
         newest.map_or(Duration::ZERO, |made_at| (self.clock)().since(made_at))
     }
 
-    /// The published configuration and the time.
     /// The identifier of the newest key in use.
     #[must_use]
     pub fn newest_id(&self) -> u8 {
@@ -170,22 +168,21 @@ impl KeyRing {
         in_use.max_by_key(|key| key.stored.made_at).map_or(0, |key| key.stored.id)
     }
 
+    /// The published configuration and the time.
     pub(crate) fn published(&self) -> (Published, Timestamp) {
         (self.ring.load().published.clone(), (self.clock)())
     }
 
     /// Opens a capsule by the key that its first byte names.
-    pub(crate) fn decapsulate(&self, capsule: &[u8]) -> Result<(Vec<u8>, ohttp::ServerResponse), DecapsulationError> {
+    pub(crate) fn decapsulate(&self, capsule: &[u8]) -> Result<(Vec<u8>, Sealer), DecapsulationError> {
         let id = *capsule.first().ok_or(DecapsulationError::Malformed)?;
         let ring = self.ring.load();
         let now = (self.clock)();
         let honoured = |key: &&Arc<Live>| key.stored.id == id && key.stored.retires_at.is_none_or(|at| at > now);
         let key = ring.live.iter().find(honoured).ok_or(DecapsulationError::UnknownKey)?;
-        key.server.decapsulate(capsule).map_err(|error| match error {
-            ohttp::Error::KeyId | ohttp::Error::InvalidKem | ohttp::Error::Unsupported => {
-                DecapsulationError::UnknownKey
-            }
-            _ => DecapsulationError::Malformed,
+        key.opener.open(capsule).map_err(|error| match error {
+            OpenError::Suite => DecapsulationError::UnknownKey,
+            OpenError::Sealed => DecapsulationError::Malformed,
         })
     }
 
@@ -225,9 +222,8 @@ impl Ring {
             .into_iter()
             .map(|stored| Live::new(stored, &config.aeads).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        let in_use: Vec<_> =
-            live.iter().filter(|key| key.stored.retires_at.is_none()).map(|key| key.server.config()).collect();
-        let plain = KeyConfig::encode_list(&in_use.iter().map(|config| AsKeyConfig(config)).collect::<Vec<_>>())?;
+        let in_use = live.iter().filter(|key| key.stored.retires_at.is_none());
+        let plain = hpke::encode_list(in_use.map(|key| key.opener.configuration()));
         let expires_at = now.plus(Duration::from_secs(config.cache_seconds));
         let document =
             KeyConfiguration { issuer: config.provider.clone(), ohttp_keys: plain.clone(), issued_at: now, expires_at };
@@ -244,30 +240,10 @@ impl Ring {
     }
 }
 
-/// `KeyConfig::encode_list` wants `AsRef`.
-struct AsKeyConfig<'a>(&'a KeyConfig);
-
-impl AsRef<KeyConfig> for AsKeyConfig<'_> {
-    fn as_ref(&self) -> &KeyConfig {
-        self.0
-    }
-}
-
 impl Live {
     fn new(stored: StoredKey, aeads: &[AeadName]) -> Result<Self, KeyError> {
-        let suite = |aead: &AeadName| {
-            let aead = match aead {
-                AeadName::Aes128Gcm => Aead::Aes128Gcm,
-                AeadName::ChaCha20Poly1305 => Aead::ChaCha20Poly1305,
-            };
-            SymmetricSuite::new(Kdf::HkdfSha256, aead)
-        };
-        let kem = match stored.kem {
-            KemName::X25519 => Kem::X25519Sha256,
-            KemName::XWing => Kem::XWing,
-        };
-        let config = KeyConfig::derive(stored.id, kem, aeads.iter().map(suite).collect(), &*stored.seed)?;
-        Ok(Self { stored, server: Server::new(config)? })
+        let opener = Opener::derive(stored.id, stored.kem, aeads, &stored.seed)?;
+        Ok(Self { stored, opener })
     }
 }
 

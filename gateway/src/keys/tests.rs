@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ohttp::ClientRequest;
+use ohttp::{ClientRequest, KeyConfig};
 
 use super::*;
+use crate::config::KemName;
 
 const START: u64 = 1_800_000_000;
 const CACHE: u64 = 3600;

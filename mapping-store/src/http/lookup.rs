@@ -17,7 +17,7 @@ use protocol::problem::ProblemType;
 use service::Peer;
 
 use super::problem::Problem;
-use super::{App, identifier_query, read};
+use super::{App, at_hand, identifier_query, read};
 use crate::metrics;
 use crate::storage::StorageError;
 use crate::store::{LookupFailure, Store};
@@ -37,7 +37,11 @@ pub(super) async fn over_http(State(app): State<Arc<App>>, request: Request) -> 
 
 async fn answer(store: &Store, request: Request) -> Result<Response, Problem> {
     let body = read(request, media::CBOR, MAX_BYTES).await?;
-    let question = LookupRequest::decode(&body).map_err(|error| ProblemType::Malformed.because(error))?;
+    Ok(respond(store, &body).await?.map(Into::into))
+}
+
+async fn respond(store: &Store, body: &[u8]) -> Result<http::Response<Bytes>, Problem> {
+    let question = LookupRequest::decode(body).map_err(|error| ProblemType::Malformed.because(error))?;
     let answer = store.lookup(&question).await?;
     for (outcome, count) in ["0", "1", "2", "3", "4"].into_iter().zip(answer.outcomes) {
         if count > 0 {
@@ -45,7 +49,7 @@ async fn answer(store: &Store, request: Request) -> Result<Response, Problem> {
         }
     }
     let body = if question.is_compact() { compact(&answer.bytes)? } else { answer.bytes };
-    let mut response = Response::new(body.into());
+    let mut response = http::Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media::CBOR));
     let asked = u32::try_from(question.cpis().len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     response.extensions_mut().insert(LookupCost(asked));
@@ -60,18 +64,25 @@ fn compact(answer: &[u8]) -> Result<Vec<u8>, Problem> {
 }
 
 impl Store {
+    async fn answer_at_hand(&self, request: &http::Request<Bytes>) -> Result<http::Response<Bytes>, Problem> {
+        respond(self, &at_hand(request, media::CBOR, MAX_BYTES)?).await
+    }
+
     /// Answers what a gateway in this process took out of a capsule: `POST` of `/v1/lookup` and of
     /// `/v1/identifierQuery/{domain}`, and nothing else.
     pub async fn lookup_in_process(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let path = request.uri().path();
         let (is_lookup, is_query) = (path == protocol::lookup::PATH, identifier_query::is_path(path));
         let is_post = request.method() == Method::POST;
-        let request = request.map(axum::body::Body::from);
         let answered = match (is_lookup, is_query) {
             (false, false) => Err(ProblemType::NotFound.problem().into()),
             _ if !is_post => Err(ProblemType::MethodNotAllowed.problem().into()),
-            (true, _) => answer(self, request).await,
-            (false, true) => identifier_query::answer(self, request).await,
+            // Far the most are lookups: their bodies are at hand, and stay so.
+            (true, _) => match self.answer_at_hand(&request).await {
+                Ok(response) => return response,
+                Err(problem) => Err(problem),
+            },
+            (false, true) => identifier_query::answer(self, request.map(axum::body::Body::from)).await,
         };
         let response = answered.unwrap_or_else(Problem::into_response);
         let (head, body) = response.into_parts();

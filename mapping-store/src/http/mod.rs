@@ -19,6 +19,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper_util::service::TowerToHyperService;
 use protocol::problem::ProblemType;
 use service::addresses::network;
@@ -181,15 +182,29 @@ fn router(app: Arc<App>) -> Router {
 
 /// Reads a body of `media_type`.
 async fn read(request: Request, media_type: &str, max_bytes: usize) -> Result<Bytes, Problem> {
-    if !body::is_of_type(request.headers(), media_type) {
-        return Err(ProblemType::UnsupportedMediaType.because(format!("this endpoint takes {media_type}")).into());
+    check_type(request.headers(), media_type)?;
+    body::read(request.into_body(), max_bytes, BODY_TIMEOUT).await.map_err(unread)
+}
+
+/// A body of `media_type` that is at hand.
+fn at_hand(request: &Request<Bytes>, media_type: &str, max_bytes: usize) -> Result<Bytes, Problem> {
+    check_type(request.headers(), media_type)?;
+    let body = request.body();
+    if body.len() <= max_bytes { Ok(body.clone()) } else { Err(unread(BodyError::TooLong)) }
+}
+
+fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
+    if body::is_of_type(headers, media_type) {
+        return Ok(());
     }
-    body::read(request.into_body(), max_bytes, BODY_TIMEOUT).await.map_err(|error| {
-        let problem_type = match error {
-            BodyError::MediaType => ProblemType::UnsupportedMediaType,
-            BodyError::TooLong => ProblemType::TooLarge,
-            BodyError::TooSlow | BodyError::Broken => ProblemType::Malformed,
-        };
-        problem_type.because(error).into()
-    })
+    Err(ProblemType::UnsupportedMediaType.because(format!("this endpoint takes {media_type}")).into())
+}
+
+fn unread(error: BodyError) -> Problem {
+    let problem_type = match error {
+        BodyError::MediaType => ProblemType::UnsupportedMediaType,
+        BodyError::TooLong => ProblemType::TooLarge,
+        BodyError::TooSlow | BodyError::Broken => ProblemType::Malformed,
+    };
+    problem_type.because(error).into()
 }

@@ -1,0 +1,106 @@
+//! Capsules opened and answers sealed with aws-lc.
+
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::kem::PrivateKey;
+use super::schedule::Schedule;
+use super::{HEADER_BYTES, KDF_ID, KeyRefused, OpenError, response};
+use crate::config::{AeadName, KemName};
+
+/// What goes before the header in HPKE's `info` (RFC 9458 §4.3).
+const REQUEST_LABEL: &[u8] = b"message/bhttp request\0";
+/// The context under which the secret for the answer is exported (RFC 9458 §4.4).
+const RESPONSE_LABEL: &[u8] = b"message/bhttp response";
+
+/// One key that opens capsules, with the suites it may be used with.
+pub struct Opener {
+    key: PrivateKey,
+    suites: Vec<Suite>,
+    configuration: Vec<u8>,
+}
+
+/// An AEAD of a key: its header, and the part of the key schedule that is the same for all of its capsules.
+struct Suite {
+    header: [u8; HEADER_BYTES],
+    aead: AeadName,
+    schedule: Schedule,
+}
+
+/// Seals the one answer to an opened capsule.
+pub struct Sealer {
+    aead: AeadName,
+    secret: Zeroizing<Vec<u8>>,
+    enc: Vec<u8>,
+}
+
+impl Opener {
+    /// The key that `seed` stands for (`DeriveKeyPair` of the KEM), under the identifier `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRefused`]; no seed of 32 octets is known to be refused.
+    pub fn derive(id: u8, kem: KemName, aeads: &[AeadName], seed: &[u8; 32]) -> Result<Self, KeyRefused> {
+        Ok(Self::new(id, kem, aeads, PrivateKey::derive(kem, seed)?))
+    }
+
+    pub(super) fn new(id: u8, kem: KemName, aeads: &[AeadName], key: PrivateKey) -> Self {
+        let suites: Vec<_> = aeads.iter().map(|aead| Suite::new(id, kem, *aead)).collect();
+        let mut configuration = vec![id];
+        configuration.extend(kem.id().to_be_bytes());
+        configuration.extend(key.public());
+        let algorithms = u16::try_from(4 * suites.len()).expect("there are two AEADs");
+        configuration.extend(algorithms.to_be_bytes());
+        suites.iter().for_each(|suite| configuration.extend(&suite.header[3..]));
+        Self { key, suites, configuration }
+    }
+
+    /// The key configuration (RFC 9458 §3.1).
+    #[must_use]
+    pub fn configuration(&self) -> &[u8] {
+        &self.configuration
+    }
+
+    /// Opens a capsule: its content, and what seals the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(&self, capsule: &[u8]) -> Result<(Vec<u8>, Sealer), OpenError> {
+        let (header, rest) = capsule.split_first_chunk::<HEADER_BYTES>().ok_or(OpenError::Sealed)?;
+        let suite = self.suites.iter().find(|suite| suite.header == *header).ok_or(OpenError::Suite)?;
+        let (enc, sealed) = rest.split_at_checked(self.key.enc_bytes()).ok_or(OpenError::Sealed)?;
+        let shared_secret = self.key.decapsulate(enc).ok_or(OpenError::Sealed)?;
+        let receiver = suite.schedule.receiver(&shared_secret);
+        let content = receiver.open(b"", sealed).ok_or(OpenError::Sealed)?;
+        let mut secret = Zeroizing::new(vec![0; response::nonce_bytes(suite.aead)]);
+        receiver.export(RESPONSE_LABEL, &mut secret);
+        Ok((content, Sealer { aead: suite.aead, secret, enc: enc.to_vec() }))
+    }
+}
+
+impl Suite {
+    fn new(id: u8, kem: KemName, aead: AeadName) -> Self {
+        let mut header = [id, 0, 0, 0, 0, 0, 0];
+        header[1..3].copy_from_slice(&kem.id().to_be_bytes());
+        header[3..5].copy_from_slice(&KDF_ID.to_be_bytes());
+        header[5..].copy_from_slice(&aead.id().to_be_bytes());
+        let schedule = Schedule::new(kem, aead, &[REQUEST_LABEL, &header].concat());
+        Self { header, aead, schedule }
+    }
+}
+
+impl Sealer {
+    /// Seals the answer under a nonce from `rng`.
+    #[must_use]
+    pub fn seal(self, answer: &[u8], rng: &mut impl CryptoRng) -> Vec<u8> {
+        let mut nonce = [0; response::MAX_NONCE_BYTES];
+        let nonce = &mut nonce[..response::nonce_bytes(self.aead)];
+        rng.fill_bytes(nonce);
+        self.seal_under(nonce, answer)
+    }
+
+    pub(super) fn seal_under(self, nonce: &[u8], answer: &[u8]) -> Vec<u8> {
+        response::seal(self.aead, &self.secret, &self.enc, nonce, answer)
+    }
+}
