@@ -13,7 +13,7 @@ endif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test check setup setup-test page book
+.PHONY: demo test check setup setup-test page book sbom reproducible
 
 # The whole workspace is built at once, always: a part of it alone would have RocksDB built anew for it.
 demo: setup
@@ -34,6 +34,14 @@ check: setup
 # The documentation as a book: target/book/index.html.
 book:
 	tools/book.sh
+
+# What each binary is made of, as CycloneDX: target/sbom/*.cdx.json.
+sbom:
+	tools/sbom.sh
+
+# Builds the last commit twice as for a release, in two places, and compares: docs/supply-chain.md. Takes two release builds.
+reproducible: setup
+	tools/reproducible.sh
 
 setup:
 	@tools/setup.sh

@@ -22,4 +22,5 @@ mod samples;
 mod scene;
 mod shell;
 mod snapshots;
+mod supply_chain;
 mod terminal;
