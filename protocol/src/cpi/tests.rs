@@ -138,6 +138,20 @@ fn a_number_range_of_tomorrow_is_canonical_but_not_assigned() {
     assert!(number.is_assigned());
 }
 
+/// Numbers that begin with the digit which their country dials first for long distances.
+#[test]
+fn a_country_code_is_followed_by_the_number_and_by_no_prefix() {
+    for number in ["+78121234567", "+78432123456", "+37080012345", "+3758011234567"] {
+        let Cpi::Phone(phone) = Cpi::from_user_input(number, None).unwrap() else { unreachable!() };
+        assert_eq!(phone.as_e164(), number);
+        assert!(phone.is_assigned(), "{number}");
+        let shown: String = phone.to_international().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        assert_eq!(shown, number);
+    }
+    let london = Cpi::from_user_input("+44 (0)20 7946 0018", None).unwrap();
+    assert_eq!(london.as_str(), "tel:+442079460018");
+}
+
 #[test]
 fn debug_shows_no_identifier() {
     let cpi = Cpi::parse("tel:+14155552671").unwrap();
