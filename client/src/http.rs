@@ -14,6 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Error, Fault};
 
+const POOL_IDLE: Duration = Duration::from_secs(60);
+
 /// Bounds on one exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -87,7 +89,12 @@ impl HttpClient {
             .wrap_connector(tcp);
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(POOL_IDLE)
+            .timer(TokioTimer::new())
+            // Whoever changes networks has connections that say nothing any more: while something is asked on one it is tried, and
+            // given up within the time of that request, so that the next one gets another.
+            .http2_keep_alive_interval(bounds.timeout / 4)
+            .http2_keep_alive_timeout(bounds.timeout / 4)
             .build(connector);
         Ok(Self { inner, bounds })
     }
@@ -151,20 +158,27 @@ pub fn expect(response: Response<Bytes>, expected: &[StatusCode], fault: Fault) 
     }
 }
 
-/// Names what is wrong with a connection without repeating an address.
+/// Names what is wrong with a connection without repeating an address. What TLS says is wrapped in errors of input and output, now
+/// once and now twice.
 fn transport_error(error: &legacy::Error) -> Error {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        if let Some(tls) = source.downcast_ref::<rustls::Error>() {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut kind = None;
+    while let Some(error) = cause {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Error::lasting(Fault::Network, format!("TLS: {tls}"));
         }
-        if let Some(io) = source.downcast_ref::<io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return Error::lasting(Fault::Network, format!("TLS: {tls}"));
+        cause = match error.downcast_ref::<io::Error>() {
+            Some(io) => {
+                kind = Some(io.kind());
+                io.get_ref().map(|inner| inner as &dyn std::error::Error)
             }
-            return Error::passing(Fault::Network, format!("no connection ({})", io.kind()));
-        }
-        cause = source;
+            None => error.source(),
+        };
     }
-    Error::passing(Fault::Network, if error.is_connect() { "no connection" } else { "the connection broke" })
+    match kind {
+        Some(kind) => Error::passing(Fault::Network, format!("no connection ({kind})")),
+        None => {
+            Error::passing(Fault::Network, if error.is_connect() { "no connection" } else { "the connection broke" })
+        }
+    }
 }

@@ -13,5 +13,6 @@ mod keys;
 mod lies;
 mod relays;
 mod server;
+mod silence;
 mod sync;
 mod tags;

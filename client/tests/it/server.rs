@@ -181,6 +181,10 @@ impl Server {
         Relay { capsules: at("/relay"), keys: at("/keys") }
     }
 
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn ca_pem(&self) -> &[u8] {
         &self.ca_pem
     }

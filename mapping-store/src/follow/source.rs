@@ -18,6 +18,7 @@ use crate::http::changes::MAX_WAIT_SECONDS;
 use crate::storage::LogEntry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Beyond the wait that was asked for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -57,6 +58,9 @@ impl Source {
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
+            // A source that is gone without a word is noticed while it is waited for.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(KEEP_ALIVE)
             .build(connector);
         Ok(Self { client, authority, wait_seconds: config.wait_seconds.min(MAX_WAIT_SECONDS) })
     }
