@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs what the build and the tests need besides Rust and gcc: g++ and libclang (RocksDB), aiosmtpd (a real mail server
 # for the demo and the tests); with the argument `test` also Node.js with npm, and Python's venv, for the Oblivious HTTP
-# clients of other makers, and Chromium for the page (its test is left out where there is none). Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang and
+# clients of other makers, Chromium for the page and libfaketime for clocks that differ (what needs them is left out where there is none); with the argument `guard` also
+# valgrind. Does nothing if all is there. As root, or with sudo, by Debian's packages; otherwise libclang and
 # aiosmtpd from PyPI into a folder of our own.
 set -eu
 
-for_tests=${1:-}
+for_what=${1:-}
 
 tools=$HOME/.cache/mimi-discovery/tools
 PATH=$tools/bin:$PATH
@@ -19,10 +20,14 @@ missing() {
     command -v g++ >/dev/null || echo g++
     has_libclang || echo libclang
     command -v aiosmtpd >/dev/null || echo aiosmtpd
-    if [ "$for_tests" = test ]; then
+    if [ "$for_what" = guard ]; then
+        command -v valgrind >/dev/null || echo valgrind
+    fi
+    if [ "$for_what" = test ]; then
         { command -v node && command -v npm; } >/dev/null || echo nodejs
         python3 -c "import venv, ensurepip" 2>/dev/null || echo python3-venv
         command -v chromium >/dev/null || echo chromium
+        command -v faketime >/dev/null || echo faketime
     fi
 }
 
@@ -47,6 +52,8 @@ if command -v apt-get >/dev/null && { [ -z "$as_root" ] || sudo -n true 2>/dev/n
             nodejs) packages="$packages nodejs npm" ;;
             python3-venv) packages="$packages python3-venv" ;;
             chromium) packages="$packages chromium" ;;
+            faketime) packages="$packages faketime" ;;
+            valgrind) packages="$packages valgrind" ;;
         esac
     done
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null
@@ -58,6 +65,6 @@ fi
 # Without a browser its test is left out, and says so.
 wanted=$(missing | grep -v chromium || true)
 if [ -n "$wanted" ]; then
-    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd nodejs npm python3-venv chromium)" >&2
+    echo "setup: please install" $wanted "(Debian: g++ libclang1-14 python3-aiosmtpd nodejs npm python3-venv chromium faketime valgrind)" >&2
     exit 1
 fi

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use client::enrollment::{Enrolled, Wish};
 use client::lookup::{Client, Found};
 use client::msp::ProverConnection;
+use discovery::certificates::Identity;
 use discovery::codes::{CodeSource, Outbox};
 use discovery::enroll::{Desk, MAPPING_LIFETIME, read_trust};
 use discovery::stack::{Description, EmailRoute, Options, Stack};
@@ -56,6 +57,23 @@ impl Scene {
         let ca_pem = std::fs::read(&self.description().ca_cert).unwrap();
         client::http::HttpClient::new(&client::http::TlsIdentity { ca_pem, client }, client::http::Bounds::default())
             .unwrap()
+    }
+
+    /// A certificate for a name, by the stack's authority.
+    pub(crate) fn identity(&self, name: &str) -> Identity {
+        self.stack.msp_identity(&Msp::from_domain(name).unwrap()).unwrap()
+    }
+
+    /// By which the gateway knows the relay.
+    pub(crate) fn relay_identity(&self) -> Identity {
+        let file = |end: &str| self.folder.path().join(format!("stack/certificates/relay-client.{end}"));
+        Identity { certificate: file("pem"), key: file("key") }
+    }
+
+    /// Ends all parties; what they left behind stays in the folder.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.stack.stop().await.unwrap();
+        self.folder
     }
 
     pub(crate) fn codes(&self) -> CodeSource {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use protocol::Signed;
 use protocol::authenticated::UnverifiedMapping;
 use protocol::cpi::Cpi;
 use protocol::credential::DEFAULT_LIFETIME;
@@ -13,7 +14,6 @@ use protocol::lookup::{Answer, Entry, LookupRequest};
 use protocol::mapping::State;
 use protocol::removal::Removal;
 use protocol::trust::TrustAnchorTable;
-use protocol::Signed;
 use tempfile::TempDir;
 
 use super::*;

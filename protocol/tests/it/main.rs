@@ -2,4 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod addresses;
+mod numbers;
 mod s01_identifiers;
