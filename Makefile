@@ -13,7 +13,7 @@ endif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test check setup setup-test page book sbom reproducible
+.PHONY: demo test check setup setup-test page book sbom reproducible load bench-guard bench-guard-record setup-guard
 
 # The whole workspace is built at once, always: a part of it alone would have RocksDB built anew for it.
 demo: setup
@@ -30,6 +30,21 @@ check: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	tools/deny.sh
 	tools/book.sh
+
+# Measures the release binaries: tables on the standard output, and in LOAD_FOLDER/report with pictures. A few minutes; LOAD_RECORDS are sizes
+# of the store, LOAD_REQUESTS requests of each measurement. Filled stores stay in LOAD_FOLDER.
+LOAD_RECORDS ?= 10000,100000
+LOAD_REQUESTS ?= 40000
+LOAD_SECONDS ?= 2
+LOAD_FOLDER ?= $(TARGET)/load
+load: setup
+	cargo build --locked --release --workspace --bins --examples
+	$(TARGET)/release/load --folder $(LOAD_FOLDER) --records $(LOAD_RECORDS) --requests $(LOAD_REQUESTS) --seconds $(LOAD_SECONDS) $(LOAD_ARGS)
+
+# Counts the instructions of hot paths under valgrind, and fails if one takes over 5 % more than benches/load/recorded.toml says.
+bench-guard bench-guard-record: setup-guard
+	cargo build --locked --release --workspace --bins --examples
+	$(TARGET)/release/load-guard $(if $(filter %-record,$@),record,check) --binaries $(TARGET)/release --folder $(LOAD_FOLDER)
 
 # The documentation as a book: target/book/index.html.
 book:
@@ -48,6 +63,9 @@ setup:
 
 setup-test:
 	@tools/setup.sh test
+
+setup-guard:
+	@tools/setup.sh guard
 
 # The WebAssembly of the page that `discovery up` serves, into page/dist, which is committed: only who changes page/src needs this.
 # `rustup target add wasm32-unknown-unknown` once.
