@@ -97,15 +97,15 @@ fn differences_from_an_independent_implementation_are_explained() {
     if named.is_none() {
         let counts: BTreeMap<_, _> = differ.iter().map(|(class, lines)| (*class, lines.len())).collect();
         let expected = [
-            (Class::Letters, 304),
+            (Class::Letters, 303),
             (Class::Signs, 84),
             (Class::Script, 122),
             (Class::DoubleZero, 56),
-            (Class::NationalPrefix, 9),
+            (Class::NationalPrefix, 1),
             (Class::Beginning, 11),
             (Class::Long, 3),
             (Class::Prefix, 2),
         ];
-        assert_eq!((same, counts), ([1711, 1698], BTreeMap::from(expected)), "{differ:#?}");
+        assert_eq!((same, counts), ([1711, 1707], BTreeMap::from(expected)), "{differ:#?}");
     }
 }
