@@ -130,15 +130,17 @@ async fn connection<S, B>(
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         count(listener, "accepted");
-        return speak(stream, Peer { address, certificate: None }, &bounds, service, shutdown).await;
+        let peer = Peer { address, certificate: None };
+        return Box::pin(speak(stream, peer, &bounds, service, shutdown)).await;
     };
-    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+    // Room for the handshake, and then for what is spoken, in boxes of their own: neither stays with the task for longer.
+    let handshake = Box::pin(TlsAcceptor::from(tls.current()).accept(stream));
     let Ok(Ok(stream)) = tokio::time::timeout(bounds.tls_handshake_timeout(), handshake).await else {
         return count(listener, "tls");
     };
     count(listener, "accepted");
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(PeerCertificate::from_der);
-    speak(stream, Peer { address, certificate }, &bounds, service, shutdown).await;
+    Box::pin(speak(stream, Peer { address, certificate }, &bounds, service, shutdown)).await;
 }
 
 async fn speak<I, S, B>(stream: I, peer: Peer, bounds: &Bounds, service: S, shutdown: CancellationToken)
@@ -154,11 +156,12 @@ where
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
         let (answer, running) = (service.call(request), counted.start());
-        async move {
+        // In a box of its own: hyper keeps room for what is under way as long as the connection is open.
+        Box::pin(async move {
             let response = answer.await;
             drop(running);
             response
-        }
+        })
     });
     let builder = http_builder(bounds);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
