@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use client::conflict::Asked;
 use client::enrollment::{Enrolled, Requested, Wish};
 use client::http::{Bounds, HttpClient, TlsIdentity};
 use client::msp::{ProverConnection, StoreConnection};
 use client::retry::Retry;
 use client::trust::Trust;
+use protocol::conflict::ConflictNotice;
 use protocol::cpi::Cpi;
 use protocol::mimi_uri::Msp;
 use protocol::problem::ProblemType;
@@ -101,6 +103,16 @@ impl Desk {
             }
         }
         Err(Failure::new("no right code was given"))
+    }
+
+    /// Asks whether a mapping of `key` for `cpi` was displaced; the provider's notice is verified. A passing fault is tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`client::Error`] of whoever refused.
+    pub async fn conflict(&self, cpi: &Cpi, key: &SigningKey) -> Result<Option<Signed<ConflictNotice>>, client::Error> {
+        let asked = Asked::new(cpi.clone(), &self.trust.provider.name, key, now());
+        PATIENCE.run(|| self.store.conflict(&asked)).await
     }
 
     /// Signs what the user wishes and publishes it. Returns the published bytes and the receipt.

@@ -68,7 +68,7 @@ impl HttpClient {
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::lasting(Fault::Caller, error))?
             .with_root_certificates(roots);
-        let config = match &identity.client {
+        let mut config = match &identity.client {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let chain = CertificateDer::pem_slice_iter(chain)
@@ -78,6 +78,9 @@ impl HttpClient {
                 builder.with_client_auth_cert(chain, key).map_err(|_| unreadable("client certificate and key"))?
             }
         };
+        // A session that is resumed shows no certificate, so that one which has ended would do; and its ticket tells a server, or whoever sees
+        // it pass, that this is the client of before.
+        config.resumption = rustls::client::Resumption::disabled();
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use gateway::{Config, HttpTarget, KeyRing};
-use service::ServiceArgs;
-use tokio::signal::unix::{SignalKind, signal};
+use service::{Hangups, ServiceArgs};
 
 fn main() -> ExitCode {
-    service::process::main(ServiceArgs::parse(), Config::check, |config, shutdown| async move {
+    service::process::main(ServiceArgs::parse(), Config::check, async move |config, shutdown| {
         let target = HttpTarget::new(config.http_target()?)?;
         let keys = Arc::new(KeyRing::open(&config.keys, gateway::keys::system_clock())?);
-        let (mut hangup, rotated) = (signal(SignalKind::hangup())?, Arc::clone(&keys));
+        let (mut hangups, rotated) = (Hangups::new(), Arc::clone(&keys));
         tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
+            loop {
+                hangups.next().await;
                 match rotated.rotate() {
                     Ok(()) => tracing::info!("keys rotated on demand"),
                     Err(error) => tracing::error!(%error, "keys cannot be rotated; the old ones stay"),

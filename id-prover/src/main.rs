@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use id_prover::command::{self, CommandError, KeyStep};
 use id_prover::{Config, Reloads, system_clock};
-use service::ServiceArgs;
-use tokio::signal::unix::{SignalKind, signal};
+use service::{Hangups, ServiceArgs};
 use tokio::sync::mpsc;
 
 #[derive(Parser)]
@@ -76,17 +75,18 @@ fn serve(arguments: ServiceArgs) -> ExitCode {
     let file = arguments.config.clone();
     service::process::main(arguments, Config::check, |config, shutdown| async move {
         let listeners = config.bind().await?;
-        let reloads = reloads(file)?;
+        let reloads = reloads(file);
         Ok(id_prover::run_reloading(config, listeners, system_clock(), reloads, shutdown).await?)
     })
 }
 
 /// The configuration, read again at each SIGHUP.
-fn reloads(file: PathBuf) -> std::io::Result<Reloads> {
-    let mut hangups = signal(SignalKind::hangup())?;
+fn reloads(file: PathBuf) -> Reloads {
+    let mut hangups = Hangups::new();
     let (sender, reloads) = mpsc::channel(1);
     tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
+        loop {
+            hangups.next().await;
             let sent = match service::load_config::<Config>(&file) {
                 Ok(config) => sender.send(config).await,
                 Err(error) => {
@@ -99,7 +99,7 @@ fn reloads(file: PathBuf) -> std::io::Result<Reloads> {
             }
         }
     });
-    Ok(reloads)
+    reloads
 }
 
 fn run_command(command: Command) -> ExitCode {

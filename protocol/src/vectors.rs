@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use crate::authenticated::{UnverifiedMapping, VerifiedMapping};
+use crate::conflict::{ConflictNotice, ConflictQuery};
 use crate::enrollment::{Challenge, Code, EnrollmentId, EnrollmentRequest, HpkeSecretKey, Proof};
 use crate::fixtures::{
     Counter, DAY, NOW, cpi, credential, mapping, msp, prover, provider, signed_credential, trust, user,
@@ -89,6 +90,20 @@ fn receipt() -> Receipt {
     }
 }
 
+fn conflict_query() -> ConflictQuery {
+    ConflictQuery { cpi: cpi(), provider: "provider.example".to_owned(), user_key: user().public(), issued_at: NOW }
+}
+
+fn conflict_notice() -> ConflictNotice {
+    ConflictNotice {
+        provider: "provider.example".to_owned(),
+        cpi: cpi(),
+        holder: user().public().thumbprint(),
+        displaced_at: NOW.plus(DAY),
+        issued_at: NOW.plus(2 * DAY),
+    }
+}
+
 fn key_configuration() -> KeyConfiguration {
     KeyConfiguration {
         issuer: "provider.example".to_owned(),
@@ -107,6 +122,8 @@ fn signed_documents() {
     signed("removal", removal(), &SigningKey::from_seed(&[4; 32]));
     signed("receipt", receipt(), &provider());
     signed("key-configuration", key_configuration(), &provider());
+    signed("conflict-query", conflict_query(), &user());
+    signed("conflict-notice", conflict_notice(), &provider());
 }
 
 #[test]

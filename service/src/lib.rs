@@ -15,6 +15,7 @@
 //! | [`admin`] | health, readiness and metrics, on a listener of their own |
 //! | [`logs`] | structured logs |
 //! | [`process`] | command line, configuration file, signals |
+//! | `hangup` | SIGHUP, and who is told of it |
 //! | [`secret_file`] | keys in files that only their owner can read |
 //!
 //! This crate knows bytes, TLS and HTTP; it knows no identifier, no document and no capsule, so every trust domain may
@@ -26,6 +27,7 @@
 pub mod addresses;
 pub mod admin;
 pub mod body;
+mod hangup;
 pub mod limits;
 pub mod listener;
 mod listeners;
@@ -39,6 +41,7 @@ pub mod serve;
 pub mod tls;
 
 pub use admin::{AdminConfig, Readiness, install_metrics, run_admin};
+pub use hangup::Hangups;
 pub use limits::{KeyedLimiter, Limiter, Rate, RetryAfter};
 pub use listener::{Bounds, ListenError, Listener, ListenerConfig};
 pub use listeners::Listeners;

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::hangup;
 use crate::logs::{LogFormat, init_logs};
 
 /// The command line of a service.
@@ -47,7 +48,8 @@ pub enum ConfigError {
     },
 }
 
-/// The `main` of a service: reads the configuration, checks it, and runs until a signal. Exit status 0 after a clean
+/// The `main` of a service: reads the configuration, checks it, and runs until a signal; SIGHUP
+/// ends nothing ([`Hangups`](crate::Hangups)). Exit status 0 after a clean
 /// shutdown, 2 for a configuration that cannot be used, 1 if running failed.
 pub fn main<C, E, F>(
     args: ServiceArgs,
@@ -77,6 +79,7 @@ where
     }
     let running = tokio::runtime::Runtime::new().map_err(Box::from).and_then(|runtime| {
         runtime.block_on(async {
+            hangup::listen()?;
             let shutdown = shutdown_signal()?;
             run(config, shutdown).await
         })

@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::AddressCounts;
+use crate::hangup::Hangups;
 use crate::listener::{Bounds, Listener};
 use crate::metrics;
 use crate::peer::{Peer, PeerCertificate};
@@ -208,14 +209,20 @@ fn http_builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// Looks at the TLS files now and then, and loads them when they have changed.
+/// Looks at the TLS files now and then, and loads them when they have changed; at SIGHUP in any case.
 async fn watch_files(tls: TlsReloader, shutdown: CancellationToken) {
-    let mut seen = tls.modified();
-    while shutdown.run_until_cancelled(tokio::time::sleep(TLS_CHECK)).await.is_some() {
+    let (mut seen, mut hangups) = (tls.modified(), Hangups::new());
+    loop {
+        let asked = tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = hangups.next() => true,
+            () = tokio::time::sleep(TLS_CHECK) => false,
+        };
         let modified = tls.modified();
-        if modified != seen {
+        if asked || modified != seen {
             seen = modified;
             match tls.reload() {
+                Ok(()) if asked => tracing::info!("certificates reloaded at SIGHUP"),
                 Ok(()) => tracing::info!("certificates reloaded"),
                 Err(error) => tracing::error!(%error, "new certificates are not usable; the old ones stay"),
             }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
 
@@ -105,6 +106,11 @@ impl TlsConfig {
         };
         let mut config = builder.with_single_cert(chain(&self.certificate)?, private_key(&self.key)?)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        if self.client_certificates != ClientCertificates::None {
+            // In a session that is resumed nobody looks at a certificate again: it may have ended, or its authority may be gone.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         Ok(config)
     }
 
@@ -125,13 +131,14 @@ impl ClientTlsConfig {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(TLS13_AND_12)?
             .with_root_certificates(roots(ca)?);
-        match (&self.certificate, &self.key) {
-            (None, None) => Ok(builder.with_no_client_auth()),
-            (Some(certificate), Some(key)) => {
-                Ok(builder.with_client_auth_cert(chain(certificate)?, private_key(key)?)?)
-            }
-            _ => Err(TlsError::Setting("certificate and key go together")),
-        }
+        let mut config = match (&self.certificate, &self.key) {
+            (None, None) => builder.with_no_client_auth(),
+            (Some(certificate), Some(key)) => builder.with_client_auth_cert(chain(certificate)?, private_key(key)?)?,
+            _ => return Err(TlsError::Setting("certificate and key go together")),
+        };
+        // Whoever has ended is not talked to again: in a session that is resumed its certificate would not be looked at.
+        config.resumption = Resumption::disabled();
+        Ok(config)
     }
 }
 

@@ -198,8 +198,8 @@ impl Answered<'_> {
             input: &self.asked.text,
             error: self.error(),
             cpi: self.asked.cpi.as_ref().ok().map(Cpi::as_str),
-            outcome: self.found.map(|found| name(found.outcome)),
-            claimed: self.found.map(|found| name(found.claimed)),
+            outcome: self.found.map(|found| found.outcome.name()),
+            claimed: self.found.map(|found| found.claimed.name()),
             change: self.change.map(change_name),
             to_use: self.to_use(),
             mappings: self.mappings(),
@@ -216,7 +216,7 @@ impl Answered<'_> {
             self.asked.name.clone().unwrap_or_default(),
             self.asked.text.clone(),
             self.asked.cpi.as_ref().map(ToString::to_string).unwrap_or_default(),
-            self.found.map(|found| name(found.outcome)).unwrap_or_default().to_owned(),
+            self.found.map(|found| found.outcome.name()).unwrap_or_default().to_owned(),
             self.change.map(change_name).unwrap_or_default().to_owned(),
             self.to_use().map(|to_use| to_use.msp).unwrap_or_default(),
         ];
@@ -334,16 +334,6 @@ pub(crate) const fn is_found(found: &Found) -> bool {
     match found.outcome {
         Outcome::OneMapping | Outcome::SeveralProviders | Outcome::SeveralHolders => true,
         Outcome::NeverMapped | Outcome::Unreachable => false,
-    }
-}
-
-const fn name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NeverMapped => "never-mapped",
-        Outcome::Unreachable => "unreachable",
-        Outcome::OneMapping => "one-mapping",
-        Outcome::SeveralProviders => "several-providers",
-        Outcome::SeveralHolders => "several-holders",
     }
 }
 

@@ -5,6 +5,7 @@ mod asked;
 mod audit;
 mod completions;
 mod config;
+mod conflict;
 mod demo;
 mod doctor;
 mod enroll;
@@ -47,6 +48,7 @@ enum Command {
     Enroll(enroll::Args),
     Publish(publish::Args),
     Withdraw(withdraw::Args),
+    Conflict(conflict::Args),
     Lookup(lookup::Args),
     Sync(sync::Args),
     Watch(watch::Args),
@@ -96,6 +98,7 @@ impl Command {
             Self::Lookup(args) => lookup::run(args).await,
             Self::Publish(args) => publish::run(args).await,
             Self::Withdraw(args) => withdraw::run(args).await,
+            Self::Conflict(args) => conflict::run(args).await,
             Self::Sync(args) => sync::run(args).await,
             Self::Watch(args) => watch::run(args).await,
             Self::Verify(args) => verify::run(args),

@@ -199,7 +199,13 @@ pub(crate) async fn refusal(to: SocketAddr, name: &str, ca_pem: &[u8]) -> rustls
     *refused.into_inner().unwrap().downcast().unwrap()
 }
 
-async fn shake_hands(socket: TcpSocket, to: SocketAddr, name: &str, ca_pem: &[u8]) -> io::Result<TlsStream<TcpStream>> {
+/// A connection to a server of this authority.
+pub(crate) async fn shake_hands(
+    socket: TcpSocket,
+    to: SocketAddr,
+    name: &str,
+    ca_pem: &[u8],
+) -> io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca_pem).unwrap()).unwrap();
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());

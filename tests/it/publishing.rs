@@ -3,6 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use discovery::enroll::now;
 
 use crate::scene::Scene;
 use crate::shell::{command, expect};
@@ -118,6 +121,29 @@ async fn a_book_is_kept_up_to_date() {
     assert!(trouble.stderr.contains("discovery: network: "), "{trouble:?}");
     std::fs::write(scene.file("book.csv"), "number\n12\n").unwrap();
     assert!(sync(2, &[]).stderr.contains("book.csv: the first line"));
+}
+
+/// Times of credentials are whole seconds: the one that displaces is later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_displaced_holder_asks_and_is_told() {
+    let scene = Scene::start().await;
+    let conflict = |status, key: &str| expect(&scene, status, &["conflict", "--json", "--key", key, NUMBER]).stdout;
+    let none = expect(&scene, 2, &["conflict", NUMBER]);
+    assert!(none.stderr.contains("there is no key"), "{none:?}");
+    expect(&scene, 0, &and(&ENROLL, &["--key", "mine", NUMBER]));
+    let nothing: serde_json::Value = serde_json::from_str(&conflict(0, "mine")).unwrap();
+    assert_eq!(nothing, serde_json::json!({ "cpi": format!("tel:{NUMBER}"), "displaced_at": null }));
+
+    let enrolled = now();
+    while now() <= enrolled {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    expect(&scene, 0, &and(&ENROLL, &["--key", "theirs", "--fresh", NUMBER]));
+    let ran = expect(&scene, 1, &["conflict", "--key", "mine", NUMBER]);
+    assert!(ran.stdout.starts_with("tel:+14155550132: a mapping of this key was displaced at 20"), "{ran:?}");
+    let told: serde_json::Value = serde_json::from_str(&conflict(1, "mine")).unwrap();
+    assert!(told["displaced_at"].as_str().unwrap().ends_with('Z') && !told.to_string().contains("theirs"));
+    conflict(0, "theirs");
 }
 
 /// Without `--cache` each book has a file in the user's cache folder.

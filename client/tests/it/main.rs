@@ -12,6 +12,7 @@ mod identifier_query;
 mod keys;
 mod lies;
 mod relays;
+mod resumption;
 mod server;
 mod silence;
 mod sync;

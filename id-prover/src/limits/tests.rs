@@ -102,6 +102,11 @@ fn a_country_is_its_code() {
     assert_eq!([take(&limits, &number(1)), take(&limits, &london), take(&limits, &berlin)], [Ok(()), Ok(()), Ok(())]);
     assert_eq!(take(&limits, &Cpi::parse("tel:+12125550100").unwrap()), Err(RetryAfter(60)));
     assert_eq!(take(&limits, &email()), Ok(()));
+    // Of numbers, too, that begin with the digit which is dialled first within the country.
+    for (one, another) in [("tel:+79051234567", "tel:+78121234567"), ("tel:+37080012345", "tel:+37061234567")] {
+        assert_eq!(take(&limits, &Cpi::parse(one).unwrap()), Ok(()), "{one}");
+        assert_eq!(take(&limits, &Cpi::parse(another).unwrap()), Err(RetryAfter(60)), "{another}");
+    }
 }
 
 #[test]

@@ -217,6 +217,54 @@ fn thirty_two_live_mappings_and_no_more() {
     assert!(at(&withdrawn, &holder(33), NOW).is_ok());
 }
 
+#[test]
+fn a_record_remembers_so_many_places_and_no_more() {
+    let elsewhere = |n: usize| Publication {
+        msp: Some(Box::leak(format!("m{n}.example").into_boxed_str())),
+        state: State::Withdrawn,
+        ..PUBLICATION
+    };
+    let full = after(&(1..=MAX_ENTRIES).map(elsewhere).collect::<Vec<_>>());
+    assert_eq!(full.entries.len(), 128);
+    assert_eq!(at(&full, &elsewhere(129), NOW), Err(Refusal::TooManyMappings));
+    assert!(at(&full, &Publication { seq: 2, ..elsewhere(7) }, NOW).is_ok(), "a replacement takes no more room");
+    let later = NOW.plus(DEFAULT_LIFETIME).plus(CLOCK_SKEW);
+    assert!(at(&full, &Publication { issued: later, ..elsewhere(129) }, later).is_ok(), "what is over is forgotten");
+}
+
+#[test]
+fn the_oldest_notice_makes_room() {
+    let later = |n: u64| NOW.plus(Duration::from_secs(n));
+    let first = after(&(1..=32).map(|holder| Publication { holder, ..PUBLICATION }).collect::<Vec<_>>());
+    let claim = |holder, n| Publication { holder, fresh: true, issued: later(n), ..PUBLICATION };
+    let record = at(&first, &claim(33, 1), later(1)).unwrap();
+    assert_eq!((notices(&record).len(), notices(&record)[0]), (32, (1, later(1))));
+    let record = at(&record, &claim(34, 2), later(2)).unwrap();
+    assert_eq!((notices(&record).len(), notices(&record)[0]), (32, (2, later(1))));
+    assert_eq!(notices(&record)[31], (33, later(2)));
+}
+
+/// A claim and a removal are remembered for as long as a credential from before could come.
+#[test]
+fn what_overtakes_is_remembered_for_its_time() {
+    let removal = Removal {
+        issuer: "carrier.example".to_owned(),
+        cpi: Cpi::parse("tel:+14155552671").unwrap(),
+        issued_before: NOW,
+        issued_at: NOW,
+    };
+    let ends = NOW.plus(DEFAULT_LIFETIME).plus(Duration::from_secs(600));
+    let removed = remove(&Record::default(), &removal, NOW, DEFAULT_LIFETIME);
+    assert_eq!((removed.limits.removed_before, removed.due), (NOW, Some(ends)));
+    assert_eq!(sweep(&removed, ends.minus(Duration::from_secs(1)), DEFAULT_LIFETIME), removed);
+    assert!(sweep(&removed, ends, DEFAULT_LIFETIME).is_empty());
+    let claimed = after(&[Publication { fresh: true, ..PUBLICATION }]);
+    let kept = sweep(&claimed, ends.minus(Duration::from_secs(1)), DEFAULT_LIFETIME);
+    assert_eq!(kept.limits.fresh.map(|fresh| fresh.since), Some(NOW));
+    assert_eq!(kept.due, Some(ends));
+    assert!(sweep(&claimed, ends, DEFAULT_LIFETIME).is_empty());
+}
+
 fn notices(record: &Record) -> Vec<(u8, Timestamp)> {
     let holder = |notice: &Notice| (1..40).find(|holder| key(*holder).public().thumbprint() == notice.holder).unwrap();
     record.notices.iter().map(|notice| (holder(notice), notice.at)).collect()

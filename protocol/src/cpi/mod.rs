@@ -8,6 +8,7 @@
 
 mod email;
 mod phone;
+mod plan;
 
 use std::fmt;
 

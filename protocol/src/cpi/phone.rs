@@ -7,27 +7,13 @@
 
 use std::str::FromStr as _;
 
-use phonenumber::{Metadata, Mode, Type, country, metadata::DATABASE};
+use phonenumber::{Mode, country};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::CpiError;
+use super::{CpiError, plan};
 
 pub(super) const SCHEME: &str = "tel:";
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
-const LONGEST_COUNTRY_CODE: usize = 3;
-/// What a number can be.
-const TYPES: [Type; 10] = [
-    Type::FixedLine,
-    Type::Mobile,
-    Type::TollFree,
-    Type::PremiumRate,
-    Type::SharedCost,
-    Type::PersonalNumber,
-    Type::Voip,
-    Type::Pager,
-    Type::Uan,
-    Type::Voicemail,
-];
 
 /// A telephone number in canonical form.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +49,7 @@ impl PhoneNumber {
         if !DIGITS.contains(&digits.len()) {
             return Err(CpiError::Phone("must have 7 to 15 digits, country code included (E.164)"));
         }
-        if !has_country_code(digits) {
+        if plan::cut(digits).is_none() {
             return Err(CpiError::Phone("no such country code"));
         }
         Ok(Self { uri: uri.to_owned() })
@@ -102,28 +88,28 @@ impl PhoneNumber {
         if region.is_none() && !DIGITS.contains(&digits) {
             return Err(CpiError::Phone("must have 7 to 15 digits, country code included (E.164)"));
         }
-        if region.is_none() && !has_country_code(number.trim_start_matches('+')) {
+        if region.is_none() && plan::cut(number.trim_start_matches('+')).is_none() {
             return Err(CpiError::Phone("no such country code"));
         }
         // With its country code, a number is what it says: the library would take a leading 8 off Russia's and others' as their
         // national prefix. What is in no plan as it stands may have one all the same: +44 (0)20 ….
-        if number.strip_prefix('+').is_some_and(is_in_plan) {
+        if number.strip_prefix('+').is_some_and(plan::has_number) {
             return Self::parse(&format!("{SCHEME}{number}"));
         }
         let parsed = phonenumber::parse(region.map(|region| region.0), number)
             .map_err(|_| CpiError::Phone("not a telephone number"))?;
-        if !parsed.is_valid() {
+        let number = parsed.format().mode(Mode::E164).to_string();
+        if !parsed.is_valid() || !number.strip_prefix('+').is_some_and(plan::has_number) {
             return Err(CpiError::Phone("the numbering plan of its country has no such number"));
         }
-        Self::parse(&format!("{SCHEME}{}", parsed.format().mode(Mode::E164)))
+        Self::parse(&format!("{SCHEME}{number}"))
     }
 
     /// Whether the numbering plan of its country has this number, as far as the metadata knows. An ID Prover asks
     /// before it pays for a message.
     #[must_use]
     pub fn is_assigned(&self) -> bool {
-        is_in_plan(&self.as_e164()[1..])
-            || phonenumber::parse(None, self.as_e164()).is_ok_and(|number| number.is_valid())
+        plan::has_number(&self.as_e164()[1..])
     }
 
     /// `+` and the digits.
@@ -132,13 +118,18 @@ impl PhoneNumber {
         &self.uri[SCHEME.len()..]
     }
 
-    /// The number as people of its country write it with its country code: `+1 415-555-0132`.
+    /// The number as people of its country write it with its country code: `+1 415-555-0132`. A space follows the country code.
     #[must_use]
     pub fn to_international(&self) -> String {
         let parsed = phonenumber::parse(None, self.as_e164()).ok();
         // Where the library takes a part of it for a prefix, it would show another number.
         let same = parsed.filter(|number| number.format().mode(Mode::E164).to_string() == self.as_e164());
-        same.map_or_else(|| self.as_e164().to_owned(), |number| number.format().mode(Mode::International).to_string())
+        same.map_or_else(|| self.cut(), |number| number.format().mode(Mode::International).to_string())
+    }
+
+    fn cut(&self) -> String {
+        let (code, national) = plan::cut(&self.as_e164()[1..]).expect("what has no country code is not parsed");
+        format!("+{code} {national}")
     }
 
     pub(super) fn as_uri(&self) -> &str {
@@ -150,27 +141,6 @@ impl std::fmt::Display for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.as_ref())
     }
-}
-
-fn has_country_code(digits: &str) -> bool {
-    (1..=LONGEST_COUNTRY_CODE)
-        .filter_map(|length| digits.get(..length))
-        .filter(|code| !code.starts_with('0'))
-        .filter_map(|code| code.parse::<u16>().ok())
-        .any(|code| DATABASE.by_code(&code).is_some())
-}
-
-/// Whether the plan of its country has a number of some type with these digits, country code first.
-fn is_in_plan(digits: &str) -> bool {
-    let has = |plan: &Metadata, national: &str| {
-        let matches = |kind: &Type| plan.descriptors().get(*kind).is_some_and(|kind| kind.is_match(national));
-        plan.descriptors().general().is_match(national) && TYPES.iter().any(matches)
-    };
-    (1..=LONGEST_COUNTRY_CODE).filter_map(|length| digits.split_at_checked(length)).any(|(code, national)| {
-        let plans =
-            code.parse::<u16>().ok().filter(|_| !code.starts_with('0')).and_then(|code| DATABASE.by_code(&code));
-        plans.is_some_and(|plans| plans.into_iter().any(|plan| has(plan, national)))
-    })
 }
 
 fn is_digit_or_separator(c: char) -> bool {

@@ -145,11 +145,23 @@ fn a_country_code_is_followed_by_the_number_and_by_no_prefix() {
         let Cpi::Phone(phone) = Cpi::from_user_input(number, None).unwrap() else { unreachable!() };
         assert_eq!(phone.as_e164(), number);
         assert!(phone.is_assigned(), "{number}");
+        assert!(phone.to_international().split_once(' ').is_some_and(|(code, _)| code.len() <= 4), "{number}");
         let shown: String = phone.to_international().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         assert_eq!(shown, number);
     }
     let london = Cpi::from_user_input("+44 (0)20 7946 0018", None).unwrap();
     assert_eq!(london.as_str(), "tel:+442079460018");
+}
+
+/// Numbers that begin as one of their country's plan does, and go on: of a length that other numbers of the plan have.
+#[test]
+fn a_number_of_the_plan_with_more_digits_is_none() {
+    for (short, long) in [("+3728002123", "+37280021234"), ("+390236618300", "+39023661830000")] {
+        assert!(typed(short, "").is_ok(), "{short}");
+        assert!(typed(long, "").unwrap_err().to_string().contains("numbering plan"), "{long}");
+        let Cpi::Phone(number) = Cpi::parse(&format!("tel:{long}")).unwrap() else { unreachable!() };
+        assert!(!number.is_assigned(), "{long}");
+    }
 }
 
 #[test]

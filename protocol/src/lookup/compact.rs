@@ -40,7 +40,7 @@ pub struct CompactEntry {
 }
 
 impl Answer {
-    /// The same without documents. They are read, and not verified.
+    /// The same without documents. They are read, and not verified. Nothing is found at any provider where the outcome is 0 or 1.
     ///
     /// # Errors
     ///
@@ -52,7 +52,8 @@ impl Answer {
         };
         let entry = |entry: &super::Entry| {
             let msps = entry.mappings.iter().map(msp).collect::<Result<Vec<_>, MappingError>>()?;
-            Ok(CompactEntry { outcome: entry.outcome, msps: msps.into_iter().flatten().collect() })
+            let msps = msps.into_iter().flatten().filter(|_| is_found(entry.outcome)).collect();
+            Ok(CompactEntry { outcome: entry.outcome, msps })
         };
         let entries = self.entries.iter().map(entry).collect::<Result<_, MappingError>>()?;
         Ok(CompactAnswer { entries })
@@ -103,6 +104,10 @@ impl CompactAnswer {
     }
 }
 
+const fn is_found(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::NeverMapped | Outcome::Unreachable)
+}
+
 fn read_domain(value: &Value) -> Result<Msp, FieldError> {
     let domain = value.as_text().ok_or(FieldError::Type("providers"))?;
     let msp = Msp::from_domain(domain).map_err(|error| FieldError::Rule("providers", error.to_string()))?;
@@ -121,7 +126,7 @@ fn read_entry(value: Value, table: &[Msp]) -> Result<CompactEntry, FieldError> {
     if beyond || bits.last() == Some(&0) || bits.len() > table.len().div_ceil(8) {
         return Err(FieldError::Rule("bits", "must stand for providers, without zeros at the end".to_owned()));
     }
-    if matches!(outcome, Outcome::NeverMapped | Outcome::Unreachable) && !bits.is_empty() {
+    if !is_found(outcome) && !bits.is_empty() {
         return Err(FieldError::Rule("bits", "must be none where the outcome is 0 or 1".to_owned()));
     }
     let msps = table.iter().enumerate().filter(|(position, _)| is_set(*position)).map(|(_, msp)| msp.clone()).collect();

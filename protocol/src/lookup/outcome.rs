@@ -36,6 +36,18 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| u64::from(outcome.code()) == code)
     }
 
+    /// Its name, as programs print it: `never-mapped`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NeverMapped => "never-mapped",
+            Self::Unreachable => "unreachable",
+            Self::OneMapping => "one-mapping",
+            Self::SeveralProviders => "several-providers",
+            Self::SeveralHolders => "several-holders",
+        }
+    }
+
     /// Judges live mappings by what they say: for each, its holder's key and whether it names an MSP.
     ///
     /// Mappings to no MSP count only where there is no other.
@@ -90,10 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn codes_round_trip() {
+    fn codes_round_trip_and_have_names() {
         for outcome in Outcome::ALL {
             assert_eq!(Outcome::from_code(outcome.code().into()), Some(outcome));
         }
+        let names = ["never-mapped", "unreachable", "one-mapping", "several-providers", "several-holders"];
+        assert_eq!(Outcome::ALL.map(Outcome::name), names);
         assert_eq!(Outcome::from_code(5), None);
     }
 }

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod addresses;
+mod bounds;
 mod numbers;
 mod s01_identifiers;

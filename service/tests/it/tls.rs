@@ -2,8 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
 
-use rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion, version};
+use rustls::client::Resumption;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion, version};
 use service::{ClientCertificates, ListenerConfig, TlsConfig, TlsError};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -136,4 +141,65 @@ async fn a_server_of_another_authority_is_not_trusted() {
     let server = start(authority.server_tls(&authority.issue_server("server"), ClientCertificates::None)).await;
     assert!(told(&server, &authority, None).await.is_some());
     assert!(told(&server, &other, None).await.is_none());
+}
+
+/// An hour before the certificates of [`Authority`] end, and an hour after, as a client's clock has it.
+#[derive(Debug, Default)]
+struct Clock(AtomicBool);
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let ends = u64::try_from(rcgen::date_time_ymd(4096, 1, 1).unix_timestamp()).unwrap();
+        let seconds = if self.0.load(SeqCst) { ends + 3600 } else { ends - 3600 };
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+/// A connection to the server, and the tickets that come with it.
+async fn handshake(server: &Server, config: &Arc<ClientConfig>) -> io::Result<HandshakeKind> {
+    let stream = TcpStream::connect(server.address).await?;
+    let mut stream =
+        in_time(TlsConnector::from(Arc::clone(config)).connect(server.address.ip().into(), stream)).await?;
+    assert!(ask(&mut stream).await.is_some());
+    Ok(stream.get_ref().1.handshake_kind().unwrap())
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_refused_where_it_was_known() {
+    let authority = Authority::new();
+    let server = start(authority.server_tls(&authority.issue_server("server"), ClientCertificates::None)).await;
+    for resuming in [false, true] {
+        let (clock, mut config) = (Arc::new(Clock::default()), authority.client_tls(None).load().unwrap());
+        config.time_provider = Arc::clone(&clock) as Arc<dyn TimeProvider>;
+        if resuming {
+            config.resumption = Resumption::default();
+        }
+        let config = Arc::new(config);
+        assert_eq!(handshake(&server, &config).await.unwrap(), HandshakeKind::Full);
+        clock.0.store(true, SeqCst);
+        // What is prevented: a client that resumes is taken in.
+        let after = handshake(&server, &config).await;
+        assert_eq!(
+            after.map_err(|error| error.to_string().contains("certificate expired")),
+            if resuming { Ok(HandshakeKind::Resumed) } else { Err(true) }
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_has_to_show_a_certificate_shows_it_each_time() {
+    let authority = Authority::new();
+    let named = authority.issue("msp", &["msp.example"]);
+    for (mode, again) in [
+        (ClientCertificates::None, HandshakeKind::Resumed),
+        (ClientCertificates::Optional, HandshakeKind::Full),
+        (ClientCertificates::Required, HandshakeKind::Full),
+    ] {
+        let server = start(authority.server_tls(&authority.issue_server("server"), mode)).await;
+        let mut config = authority.client_tls(Some(&named)).load().unwrap();
+        config.resumption = Resumption::default();
+        let config = Arc::new(config);
+        assert_eq!(handshake(&server, &config).await.unwrap(), HandshakeKind::Full);
+        assert_eq!(handshake(&server, &config).await.unwrap(), again, "{mode:?}");
+    }
 }

@@ -12,6 +12,7 @@
 #![allow(clippy::print_stdout, reason = "the counts are for people to read")]
 
 mod certificates;
+mod hangup;
 pub(crate) mod parties;
 pub(crate) mod people;
 mod proxy;
@@ -207,8 +208,7 @@ impl Run {
 
     /// A party is left with a certificate that ends: nobody talks to it, until it has another.
     async fn certificate_ends(&mut self, who: Who) {
-        // The gateway's has ended before the relay sees it: a connection that is resumed would not look at it again.
-        self.system.renew_certificate(who, if who == Who::Gateway { -10 } else { 4 });
+        self.system.end_certificate(who, 4);
         let ends = Instant::now() + Duration::from_secs(5);
         self.system.stop(who).await;
         self.system.run(who).await;
@@ -258,7 +258,7 @@ impl Run {
 
     /// How often parties took up new certificates while they ran.
     fn reloads(&self) -> usize {
-        Who::ALL.into_iter().map(|who| self.system.reloads(who)).sum()
+        Who::ALL.into_iter().map(|who| self.system.reloads(who, false)).sum()
     }
 
     /// What each party holds at the end is not much more than what it held when it had warmed up.

@@ -1,11 +1,14 @@
 //! The four servers as processes of their own, each on a loopback address and a clock of its own, with a [`Link`] before every
 //! one of them.
 
+mod configuration;
+mod process;
+
 use std::fs::{DirBuilder, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +17,9 @@ use protocol::credential::{DEFAULT_LIFETIME, Method};
 use protocol::trust::{TrustAnchor, TrustAnchors};
 use protocol::{PublicKey, SigningKey};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+
+use process::{Process, Usage, is_ready, usage};
+pub(crate) use process::{faketime, program};
 
 use super::certificates::{Authority, moment};
 use super::proxy::{Done, Link};
@@ -58,28 +62,6 @@ impl Who {
             Self::Gateway => Some(Self::Relay),
             Self::Relay | Self::Store | Self::Prover => None,
         }
-    }
-}
-
-/// What a process holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    pub(crate) descriptors: usize,
-    pub(crate) resident_kib: u64,
-}
-
-/// A running server.
-struct Process {
-    child: Child,
-    /// Since its start, at calm moments.
-    usage: Vec<Usage>,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -126,19 +108,6 @@ pub(crate) struct System {
     prover_keys: Vec<PublicKey>,
     settings: Settings,
     folder: TempDir,
-}
-
-/// A path to a program of this build, beside the `discovery` command.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_discovery")).with_file_name(name);
-    assert!(path.exists(), "{} is not built: build the whole workspace", path.display());
-    path
-}
-
-/// The library that gives a process another clock (Debian's `libfaketime`), if it is installed.
-pub(crate) fn faketime() -> Option<PathBuf> {
-    let machines = std::fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok);
-    machines.map(|machine| machine.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
 }
 
 fn free(host: &str) -> SocketAddr {
@@ -284,96 +253,21 @@ impl System {
         Trust { provider, provers }
     }
 
-    fn config(&self, who: Who) -> PathBuf {
-        self.path(&format!("{}.toml", who.binary()))
-    }
-
-    /// The listener's table, the administration's, and those of `rest`.
-    fn write_configuration(&self, who: Who, certificates: &str, before: &str, rest: &str) {
-        let (folder, name) = (self.folder.path().display(), who.binary());
-        let Party { address, admin, .. } = &self.parties[who as usize];
-        let client_ca = if certificates == "none" { String::new() } else { format!("client_ca = '{folder}/ca.pem'\n") };
-        let text = format!(
-            "{before}[listener]\naddress = '{address}'\n[listener.tls]\ncertificate = '{folder}/{name}.pem'\n\
-             key = '{folder}/{name}.key'\n{client_ca}client_certificates = '{certificates}'\n\
-             [admin]\naddress = '{admin}'\n{rest}"
-        );
-        std::fs::write(self.config(who), text).unwrap();
-    }
-
-    fn write_configurations(&self) {
-        let folder = self.folder.path().display();
-        let client = |table: &str, name: &str| {
-            format!(
-                "[{table}]\nca = '{folder}/ca.pem'\ncertificate = '{folder}/{name}.pem'\nkey = '{folder}/{name}.key'\n"
-            )
-        };
-        let much = "{ count = 1000000, seconds = 1 }";
-        self.write_configuration(
-            Who::Relay,
-            "none",
-            "",
-            &format!(
-                "[[route]]\npath = '/'\ngateway = '{}/.well-known/ohttp-gateway'\n{}\
-                 [limits]\n{}\n\
-                 [exchange]\nfirst_byte_timeout_ms = {patience}\nbody_timeout_ms = {patience}\n",
-                self.url(1),
-                client("route.tls", "relay-client"),
-                self.settings.relay_limits,
-                patience = self.settings.patience_ms + 1000
-            ),
-        );
-        self.write_configuration(
-            Who::Gateway,
-            "required",
-            "",
-            &format!(
-                "[relays]\nnames = ['{RELAY}']\n[keys]\nstate_file = '{folder}/gateway-keys.json'\n\
-                 provider = '{PROVIDER}'\nsigning_key_file = '{folder}/key-configuration.key'\n\
-                 rotation_seconds = 86400\ncache_seconds = 60\n\
-                 [[allow]]\nauthority = '{PROVIDER}'\nmethod = 'POST'\npath = '/v1/lookup'\n\
-                 [target]\nurl = '{}'\ntimeout_ms = {}\nopen_seconds = 1\n{}\
-                 [limits]\nper_relay = {much}\ntotal = {much}\n",
-                self.url(2),
-                self.settings.patience_ms,
-                client("target.tls", "gateway-client")
-            ),
-        );
-        let keys: Vec<_> = self.prover_keys.iter().map(|key| format!("'{}'", hex::encode(key.as_bytes()))).collect();
-        self.write_configuration(
-            Who::Store,
-            "optional",
-            "",
-            &format!(
-                "[store]\nprovider = '{PROVIDER}'\nfolder = '{folder}/database'\nhash_key_file = '{folder}/hash.key'\n\
-                 receipt_key_file = '{folder}/receipt.key'\ncache_bytes = 16777216\n\
-                 [[store.prover]]\nname = '{PROVER}'\nkeys = [{}]\nmethods = ['sms-otp', 'email-otp']\n\
-                 [[store.issuer]]\nname = '{ISSUER}'\nkey = '{}'\nnumber_prefixes = ['+49']\n\
-                 mail_domains = ['example.com']\n[gateways]\nnames = ['{GATEWAY}']\n\
-                 [limits]\nper_publisher = {much}\ntotal = {much}\n",
-                keys.join(", "),
-                hex::encode(self.issuer.public().as_bytes())
-            ),
-        );
-        self.write_configuration(
-            Who::Prover,
-            "required",
-            &format!("name = '{PROVER}'\nstate_folder = '{folder}/prover'\ncache_bytes = 16777216\n"),
-            &format!(
-                "[courier]\nsms = {{ kind = 'file', outbox = '{folder}/outbox' }}\n\
-                 email = {{ kind = 'file', outbox = '{folder}/outbox' }}\n\
-                 [limits]\nper_msp = {much}\nper_number_range = {much}\nper_country = {much}\n\
-                 per_cpi_hour = 10000\nper_cpi_day = 10000\nper_cpi_and_msp_hour = 9999\nper_cpi_and_msp_day = 9999\n"
-            ),
-        );
-    }
-
     /// A certificate that ends so many seconds from now by the clock of who verifies it. It is taken up within a minute, or
     /// at the next start.
     pub(crate) fn renew_certificate(&self, who: Who, seconds: i64) {
-        // The store is verified by the gateway and by MSPs, whose clock is ours: the one that is behind decides nothing.
+        self.issue_until(who, seconds, i64::max);
+    }
+
+    /// A certificate that has ended so many seconds from now for whoever verifies it.
+    pub(crate) fn end_certificate(&self, who: Who, seconds: i64) {
+        self.issue_until(who, seconds, i64::min);
+    }
+
+    fn issue_until(&self, who: Who, seconds: i64, of_two: fn(i64, i64) -> i64) {
+        // The store is verified by the gateway and by MSPs, whose clock is ours.
         let clock = who.verified_by().map_or(0, |by| self.clock(by));
-        let clock = if who == Who::Store { clock.max(self.clock(Who::Gateway)) } else { clock };
+        let clock = if who == Who::Store { of_two(clock, self.clock(Who::Gateway)) } else { clock };
         self.authority.issue(who.binary(), &self.parties[who as usize].names, moment(seconds, clock));
     }
 
@@ -476,10 +370,11 @@ impl System {
         self.signal(Who::Prover, "HUP");
     }
 
-    /// How often a party took up new certificates while it ran.
-    pub(crate) fn reloads(&self, who: Who) -> usize {
+    /// How often a party took up new certificates while it ran, by itself or because it was asked to by SIGHUP.
+    pub(crate) fn reloads(&self, who: Who, asked: bool) -> usize {
         let log = std::fs::read_to_string(self.path(&format!("{}.log", who.binary()))).unwrap();
-        log.lines().filter(|line| line.contains("certificates reloaded")).count()
+        let reloads = log.lines().filter(|line| line.contains("certificates reloaded"));
+        reloads.filter(|line| line.contains("at SIGHUP") == asked).count()
     }
 
     /// Notes what each party holds.
@@ -501,22 +396,4 @@ impl System {
         self.stop(Who::Store).await;
         self.command(Who::Store, &["verify"]).await.trim().to_owned()
     }
-}
-
-fn usage(process: u32) -> Usage {
-    let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    Usage { descriptors, resident_kib: resident.trim().trim_end_matches(" kB").parse().unwrap() }
-}
-
-async fn is_ready(admin: SocketAddr) -> bool {
-    let ask = async {
-        let mut stream = TcpStream::connect(admin).await.ok()?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").await.ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok()?;
-        answer.starts_with(b"HTTP/1.1 200").then_some(())
-    };
-    tokio::time::timeout(Duration::from_secs(2), ask).await.is_ok_and(|answer| answer.is_some())
 }

@@ -3,139 +3,42 @@
 //! Every change is sent until it is acknowledged, octet for octet the same. From its start to its acknowledgement either state
 //! may be found; after it, only the new one.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+mod contacts;
+mod counts;
+mod forgeries;
+mod lookups;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use client::enrollment::{Enrolled, Requested, Wish};
-use client::http::{Bounds, HttpClient, TlsIdentity};
-use client::lookup::{Client, Found};
-use client::msp::{ProverConnection, StoreConnection};
-use client::trust::Trust;
 use discovery::enroll::now;
-use protocol::authenticated::VerifiedMapping;
 use protocol::cpi::Cpi;
-use protocol::credential::{CpiCredential, DEFAULT_LIFETIME};
+use protocol::credential::DEFAULT_LIFETIME;
 use protocol::enrollment::{Code, EnrollmentId};
-use protocol::mapping::{Mapping, Reachability, State, Tags};
+use protocol::mapping::{Reachability, State, Tags};
 use protocol::mimi_uri::Msp;
-use protocol::problem::ProblemType;
 use protocol::removal::Removal;
 use protocol::{Signed, SigningKey, Timestamp};
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 
-use super::parties::{ISSUER, MSPS, PROVER, PROVIDER, System};
+pub(crate) use contacts::Contacts;
+use counts::Counts;
+
+use super::parties::{ISSUER, MSPS, PROVER, System};
 
 /// No more people than these at once, but for those whose identifiers were taken back: they stay gone.
 const PEOPLE: usize = 400;
-/// So many of the latter are looked up between episodes; all of them at the end.
-const GONE: usize = 192;
 /// How long anything may take to be acknowledged, faults and all.
 const PATIENCE: Duration = Duration::from_secs(150);
 const PAUSE: Duration = Duration::from_millis(60);
 
 type Hash = [u8; 32];
-
-/// What was done, and what came of it.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) enrolled: AtomicU64,
-    pub(crate) published: AtomicU64,
-    pub(crate) withdrawn: AtomicU64,
-    pub(crate) removed: AtomicU64,
-    pub(crate) taken_over: AtomicU64,
-    /// Requests that got no answer, or a passing one, and were sent again.
-    pub(crate) again: AtomicU64,
-    pub(crate) lookups: AtomicU64,
-    /// Lookups without an answer.
-    pub(crate) unanswered: AtomicU64,
-    /// Answers for one CPI that were held to the document to what is acknowledged.
-    pub(crate) exact: AtomicU64,
-    /// Answers for one CPI that was being changed: held to what its users ever signed.
-    pub(crate) under_way: AtomicU64,
-    pub(crate) mappings: AtomicU64,
-    pub(crate) forged: AtomicU64,
-    pub(crate) forged_unanswered: AtomicU64,
-    pub(crate) replayed: AtomicU64,
-    pub(crate) commands: AtomicU64,
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let of = |count: &AtomicU64| count.load(Relaxed);
-        writeln!(
-            f,
-            "acknowledged: {} credentials, {} mappings, {} withdrawals, {} removals, {} takeovers; {} requests sent again",
-            of(&self.enrolled),
-            of(&self.published),
-            of(&self.withdrawn),
-            of(&self.removed),
-            of(&self.taken_over),
-            of(&self.again)
-        )?;
-        writeln!(
-            f,
-            "looked up: {} questions and {} without answer; of identifiers {} as acknowledged, {} while they were changed; \
-             {} mappings, all verified; {} by the command",
-            of(&self.lookups),
-            of(&self.unanswered),
-            of(&self.exact),
-            of(&self.under_way),
-            of(&self.mappings),
-            of(&self.commands)
-        )?;
-        write!(
-            f,
-            "forgeries: {} refused, {} without answer; {} old documents replayed to no effect",
-            of(&self.forged),
-            of(&self.forged_unanswered),
-            of(&self.replayed)
-        )
-    }
-}
-
-/// Connections, and whom to trust.
-pub(crate) struct Contacts {
-    pub(crate) trust: Trust,
-    prover: [ProverConnection; 2],
-    store: [StoreConnection; 2],
-    pub(crate) asker: Client,
-}
-
-impl Contacts {
-    pub(crate) fn new(system: &System) -> Self {
-        let trust = system.trust();
-        let receipt_key = trust.provider.receipt_key;
-        let bounds = Bounds { timeout: system.patience() + Duration::from_secs(2), ..Bounds::default() };
-        let ca_pem = std::fs::read(system.authority.path()).unwrap();
-        let https = MSPS.map(|msp| {
-            let client = Some(system.authority.pair(msp));
-            HttpClient::new(&TlsIdentity { ca_pem: ca_pem.clone(), client }, bounds).unwrap()
-        });
-        let lookup = format!("https://{PROVIDER}/v1/lookup");
-        let [relay, keys, lookup] =
-            [system.relay_url(), system.keys_url(), lookup].map(|url| url.parse::<http::Uri>().unwrap());
-        let asker = Client::builder(relay, keys, lookup, trust.clone(), ca_pem).bounds(bounds).build().unwrap();
-        Self {
-            prover: [0, 1].map(|msp| ProverConnection::new(https[msp].clone(), &system.prover_url())),
-            store: [0, 1].map(|msp| StoreConnection::new(https[msp].clone(), &system.store_url(), receipt_key)),
-            trust,
-            asker,
-        }
-    }
-}
-
-impl Contacts {
-    /// The mapping store, as the first MSP reaches it.
-    pub(crate) fn store(&self) -> &StoreConnection {
-        &self.store[0]
-    }
-}
 
 /// What one user has published.
 pub(crate) struct First {
@@ -436,162 +339,6 @@ impl People {
         holdings.clear();
         self.counts.removed.fetch_add(1, Relaxed);
     }
-
-    /// Asks for a few people at once, and holds the answer to what was acknowledged. It may be lost.
-    pub(crate) async fn look_up_some(&self, rng: &mut StdRng) {
-        let mut people = BTreeMap::new();
-        for _ in 0..rng.random_range(1..9) {
-            if let Some(person) = self.any(rng) {
-                people.insert(person.cpi.clone(), person);
-            }
-        }
-        if people.is_empty() {
-            return tokio::time::sleep(PAUSE).await;
-        }
-        let people: Vec<_> = people.into_values().collect();
-        let before: Vec<_> = people.iter().map(|person| person.expected()).collect();
-        let cpis: Vec<_> = people.iter().map(|person| person.cpi.clone()).collect();
-        let Ok(found) = self.contacts().asker.lookup(&cpis, |_| ()).await else {
-            self.counts.unanswered.fetch_add(1, Relaxed);
-            return tokio::time::sleep(PAUSE).await;
-        };
-        self.counts.lookups.fetch_add(1, Relaxed);
-        for ((person, found), before) in people.iter().zip(&found).zip(before) {
-            self.judge(person, found, &before);
-        }
-    }
-
-    /// Everybody is looked up and held to what was acknowledged: nobody is being changed. Of those whose identifiers were taken
-    /// back, some, unless it is the end.
-    pub(crate) async fn look_everybody_up(&self, rng: &mut StdRng, is_end: bool) {
-        let mut people: Vec<_> = self.people.read().unwrap().clone();
-        people.shuffle(rng);
-        let mut gone = 0;
-        people.retain(|person| {
-            gone += usize::from(person.removed.load(Relaxed));
-            is_end || gone <= GONE || !person.removed.load(Relaxed)
-        });
-        for people in people.chunks(64) {
-            let cpis: Vec<_> = people.iter().map(|person| person.cpi.clone()).collect();
-            let ask = |contacts: Arc<Contacts>| {
-                let cpis = cpis.clone();
-                async move { contacts.asker.lookup(&cpis, |_| ()).await }
-            };
-            let found = self.insist("a lookup", ask).await;
-            self.counts.lookups.fetch_add(1, Relaxed);
-            for (person, found) in people.iter().zip(&found) {
-                let expected = person.expected();
-                assert!(expected.settled.is_some(), "somebody is still being changed");
-                self.judge(person, found, &expected);
-            }
-        }
-    }
-
-    /// Nothing but what users have signed, and, if nothing was being changed meanwhile, exactly what is acknowledged.
-    fn judge(&self, person: &Person, found: &Found, before: &Expected) {
-        assert_eq!(found.cpi, person.cpi);
-        assert!(found.agrees(), "the provider serves what does not count: {:?}", found.refused);
-        let hashes: BTreeSet<Hash> = found.mappings.iter().map(VerifiedMapping::hash).collect();
-        let signed = self.signed.lock().unwrap();
-        assert!(hashes.iter().all(|hash| signed.contains(hash)), "a mapping was accepted that nobody has signed");
-        drop(signed);
-        self.counts.mappings.fetch_add(hashes.len() as u64, Relaxed);
-        match &before.settled {
-            Some(settled) if before.version == person.expected().version => {
-                let acknowledged: BTreeSet<Hash> = settled.keys().copied().collect();
-                assert_eq!(hashes, acknowledged, "what is found is not what was acknowledged");
-                self.counts.exact.fetch_add(1, Relaxed);
-            }
-            _ => drop(self.counts.under_way.fetch_add(1, Relaxed)),
-        }
-    }
-
-    /// Publications that nobody may make.
-    pub(crate) async fn forge(&self, rng: &mut StdRng) {
-        let Some(person) = self.any(rng) else { return };
-        let Ok(holdings) = person.holdings.try_lock() else { return };
-        let Some(holding) = holdings.first() else { return };
-        let stranger = SigningKey::generate(&mut rand::rng());
-        let credential = holding.enrolled.credential();
-        let mapping = Mapping {
-            cpi: person.cpi.clone(),
-            reachability: Reachability::At { msp: Msp::from_domain(MSPS[holding.msp]).unwrap(), psi: None },
-            tags: Tags::new(["Forged"]).unwrap(),
-            seq: holding.seq + 100,
-            credential_hash: credential.hash(),
-            fresh: true,
-            state: State::Live,
-            issued_at: now(),
-            expires_at: credential.document().expires_at,
-        };
-        let removal = |by: &SigningKey, issuer: &str| {
-            let (cpi, issued_before) = (person.cpi.clone(), now());
-            let removal = Removal { issuer: issuer.to_owned(), cpi, issued_before, issued_at: now() };
-            Signed::sign(removal, by).bytes().to_vec()
-        };
-        let contacts = self.contacts();
-        let store = &contacts.store[holding.msp];
-        let answer = match rng.random_range(0..5) {
-            0 => store.publish(&VerifiedMapping::encode(credential, &Signed::sign(mapping, &stranger))).await,
-            1 => {
-                // A prover that nobody trusts, under the name of one that is.
-                let theirs = CpiCredential { user_key: stranger.public(), ..credential.document().clone() };
-                let theirs = Signed::sign(theirs, &stranger);
-                let mapping = Mapping { credential_hash: theirs.hash(), ..mapping };
-                store.publish(&VerifiedMapping::encode(&theirs, &Signed::sign(mapping, &stranger))).await
-            }
-            2 => {
-                let mut bytes = self.sign(holding, State::Live, false, rng);
-                self.signed.lock().unwrap().remove(&hash(&bytes));
-                let at = rng.random_range(0..bytes.len());
-                bytes[at] ^= 1 << rng.random_range(0..8);
-                store.publish(&bytes).await
-            }
-            3 => store.remove(&removal(&stranger, ISSUER)).await,
-            _ => store.remove(&removal(&self.issuer, "other.example")).await,
-        };
-        match answer {
-            Ok(_) => panic!("a forgery was taken"),
-            Err(error) => match error.problem.map(|problem| problem.problem_type) {
-                Some(
-                    ProblemType::InvalidSignature
-                    | ProblemType::UntrustedProver
-                    | ProblemType::Malformed
-                    | ProblemType::NotTheIssuer,
-                ) => self.counts.forged.fetch_add(1, Relaxed),
-                None => self.counts.forged_unanswered.fetch_add(1, Relaxed),
-                Some(ProblemType::Unavailable) => self.counts.forged_unanswered.fetch_add(1, Relaxed),
-                Some(other) => panic!("a forgery is refused for another reason: {other:?}"),
-            },
-        };
-        // What was published once and is so no more proves itself still, and changes nothing.
-        if let Some(live) = &holding.live
-            && store.publish(live).await.is_ok()
-        {
-            self.counts.replayed.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// The `discovery` command, as a user runs it, finds what was acknowledged of somebody.
-    pub(crate) async fn look_up_by_command(&self, system: &System, rng: &mut StdRng) {
-        let Some(person) = self.any(rng) else { return };
-        let trust = system.path("trust.toml");
-        std::fs::write(&trust, system.trust().to_toml()).unwrap();
-        let saved = tempfile::tempdir().unwrap();
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_discovery"));
-        let lookup = format!("https://{PROVIDER}/v1/lookup");
-        command.args(["lookup", "--relay", &system.relay_url(), "--lookup", &lookup]);
-        command.arg("--trust").arg(trust).arg("--ca").arg(system.authority.path());
-        command.arg("--save").arg(saved.path()).arg(person.cpi.as_str()).env("HOME", saved.path());
-        let output = command.output().await.unwrap();
-        let expected = person.expected().settled.unwrap();
-        let wanted = i32::from(expected.is_empty());
-        assert_eq!(output.status.code(), Some(wanted), "{output:?}");
-        let documents = files(saved.path()).into_iter().map(|path| hash(&std::fs::read(path).unwrap()));
-        let documents: BTreeSet<Hash> = documents.collect();
-        assert_eq!(documents, expected.keys().copied().collect(), "{output:?}");
-        self.counts.commands.fetch_add(1, Relaxed);
-    }
 }
 
 impl Person {
@@ -648,9 +395,4 @@ pub(crate) async fn work(people: Arc<People>, seed: u64, budget: usize, through:
 
 fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|end| end == "mapping")).collect()
 }

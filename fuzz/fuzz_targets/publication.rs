@@ -1,0 +1,47 @@
+//! The body of `POST /v1/mappings`, of any bytes: refused, or an authenticated mapping that is served as it came; one that verifies
+//! has a compact form, which stands for the same octets. The same bytes as a compact mapping: refused, or a mapping that verifies
+//! only if its compact form is those bytes. Never a panic.
+#![no_main]
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use protocol::authenticated::UnverifiedMapping;
+use protocol::cpi::Cpi;
+use protocol::credential::{DEFAULT_LIFETIME, Method};
+use protocol::trust::{TrustAnchor, TrustAnchors};
+use protocol::{SigningKey, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// The prover of `docs/vectors`, among which are the seeds.
+static TRUST: LazyLock<TrustAnchors> = LazyLock::new(|| {
+    TrustAnchors::new(vec![TrustAnchor {
+        prover: "prover.example".to_owned(),
+        keys: vec![SigningKey::from_seed(&[2; 32]).public()],
+        methods: vec![Method::SmsOtp, Method::EmailOtp],
+        max_credential_lifetime: DEFAULT_LIFETIME,
+    }])
+});
+
+static CPI: LazyLock<Cpi> = LazyLock::new(|| Cpi::parse("tel:+14155552671").expect("a canonical number"));
+
+fuzz_target!(|body: &[u8]| {
+    let now = NOW.plus(Duration::from_secs(60));
+    if let Ok(unverified) = UnverifiedMapping::parse(body) {
+        let cpi = unverified.unverified_cpi().clone();
+        assert_eq!(Cpi::parse(cpi.as_str()).as_ref(), Ok(&cpi));
+        assert!(unverified.unverified_mapping().tags.iter().all(|tag| tag.len() <= 32));
+        if let Ok(verified) = unverified.verify(&TRUST, now) {
+            assert_eq!(verified.bytes(), body);
+            let again = UnverifiedMapping::from_compact(&verified.to_compact(), &cpi).expect("its own compact form");
+            assert_eq!(again.verify(&TRUST, now).expect("it verifies").bytes(), body);
+        }
+    }
+    if let Ok(unverified) = UnverifiedMapping::from_compact(body, &CPI)
+        && let Ok(verified) = unverified.verify(&TRUST, now)
+    {
+        assert_eq!(verified.to_compact(), body);
+    }
+});
