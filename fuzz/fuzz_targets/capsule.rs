@@ -23,6 +23,7 @@ static KEYS: LazyLock<KeyRing> = LazyLock::new(|| {
     std::io::Write::write_all(&mut file, STATE.as_bytes()).expect("a file to write to");
     let config = KeysConfig {
         state_file,
+        shared: false,
         provider: "provider.example".to_owned(),
         signing_key_file: folder.path().join("signing.key"),
         rotation_seconds: 7 * 24 * 3600,

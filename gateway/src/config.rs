@@ -53,6 +53,9 @@ pub struct RelaysConfig {
 pub struct KeysConfig {
     /// The file that holds them, mode 0600.
     pub state_file: PathBuf,
+    /// Whether several gateways behind one name have the same keys: each with a copy of one file, made by `gateway --make-shared-keys`.
+    #[serde(default)]
+    pub shared: bool,
     /// The provider's name in the signed key configuration.
     pub provider: String,
     /// The key that signs the key configuration: 64 hexadecimal digits, mode 0600; created if missing.

@@ -77,6 +77,7 @@ impl Place<'_> {
             relays: RelaysConfig { names: vec![RELAY.to_owned()], ..RelaysConfig::default() },
             keys: KeysConfig {
                 state_file: self.state.join("keys.json"),
+                shared: false,
                 provider: PROVIDER.to_owned(),
                 signing_key_file: self.state.join("key-configuration.key"),
                 rotation_seconds: 24 * HOUR,

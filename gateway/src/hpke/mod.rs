@@ -46,7 +46,7 @@ pub struct KeyRefused;
 
 impl KemName {
     /// Its number in HPKE's registry.
-    const fn id(self) -> u16 {
+    pub(crate) const fn id(self) -> u16 {
         match self {
             Self::X25519 => 0x0020,
             Self::XWing => 0x647a,
@@ -56,7 +56,7 @@ impl KemName {
 
 impl AeadName {
     /// Its number in HPKE's registry.
-    const fn id(self) -> u16 {
+    pub(crate) const fn id(self) -> u16 {
         match self {
             Self::Aes128Gcm => 0x0001,
             Self::ChaCha20Poly1305 => 0x0003,

@@ -4,10 +4,13 @@
 //! replaces *retires*: it opens capsules until the cache life of the configuration that named it, and the clock skew, have
 //! passed; then its seed is wiped. Keys are told apart by the key identifier, the first byte of a capsule.
 //!
-//! Stored (`state`): JSON, mode 0600, `[{id, kem, seed, made_at, retires_at}]`, seeds in hexadecimal.
+//! Stored (`state`): JSON, mode 0600, `[{id, kem, seed, made_at, retires_at}]`, seeds in hexadecimal. Gateways that share their keys have a
+//! `chain` there instead.
 
+mod chain;
 mod state;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -22,8 +25,9 @@ use service::secret_file::{self, SecretFileError};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::config::{AeadName, KeysConfig};
+use crate::config::{AeadName, KemName, KeysConfig};
 use crate::hpke::{self, KeyRefused, OpenError, Opener, Sealer};
+use chain::{Chain, Stage};
 use state::StoredKey;
 
 /// The plain form of the key configuration (RFC 9458 §3.2).
@@ -50,6 +54,20 @@ pub enum KeyError {
     /// All 256 key identifiers are in use.
     #[error("no key identifier is free: keys rotate faster than they retire")]
     NoIdentifier,
+    /// Keys are to be shared, and there are none.
+    #[error(
+        "shared keys: {0} is missing: make it once with `gateway --make-shared-keys`, and copy it to every gateway"
+    )]
+    NotShared(PathBuf),
+    /// Keys were to be made for sharing where some are.
+    #[error("shared keys: {0} is there already")]
+    Exists(PathBuf),
+    /// Keys were to be made for sharing by a configuration that does not share.
+    #[error("shared keys: the configuration does not say `shared = true` under [keys]")]
+    Own,
+    /// The chain was made for another rotation.
+    #[error("shared keys: the file was made for other `rotation_seconds` than the configuration has")]
+    OtherRotation,
     /// The HPKE library refuses.
     #[error(transparent)]
     Hpke(#[from] KeyRefused),
@@ -57,6 +75,7 @@ pub enum KeyError {
 
 /// A key that opens capsules.
 struct Live {
+    stage: Stage,
     stored: StoredKey,
     opener: Opener,
 }
@@ -73,7 +92,7 @@ pub(crate) struct Published {
 }
 
 struct Ring {
-    /// Keys in use first, in the order of preference, then retiring ones.
+    /// Published keys first, in the order of preference, then retiring ones.
     live: Vec<Arc<Live>>,
     published: Published,
 }
@@ -81,40 +100,55 @@ struct Ring {
 /// The keys of a gateway.
 pub struct KeyRing {
     ring: ArcSwap<Ring>,
-    /// Serialises changes; readers never wait.
-    changing: Mutex<()>,
+    /// Held by whoever changes the ring; readers never wait.
+    kept: Mutex<Kept>,
     config: KeysConfig,
     signing_key: SigningKey,
     clock: Clock,
 }
 
 impl KeyRing {
-    /// Opens the state file, making keys if there are none, or not for every KEM.
+    /// Opens the state file, making keys if there are none, or not for every KEM. Shared keys are never made here.
     ///
     /// # Errors
     ///
     /// [`KeyError`].
     pub fn open(config: &KeysConfig, clock: Clock) -> Result<Self, KeyError> {
-        let seed = secret_file::read_or_create(&config.signing_key_file, random)?;
-        let signing_key = SigningKey::from_seed(&seed);
         let now = clock();
-        let mut stored = state::read(&config.state_file)?;
-        stored.retain(|key| key.retires_at.is_none_or(|at| at > now));
-        let complete =
-            config.kems.iter().all(|kem| stored.iter().any(|key| key.kem == *kem && key.retires_at.is_none()));
-        let wanted = |key: &StoredKey| key.retires_at.is_some() || config.kems.contains(&key.kem);
-        if !complete || !stored.iter().all(wanted) {
-            rotate(&mut stored, config, now)?;
-        }
-        state::write(&config.state_file, &stored)?;
-        let ring = Ring::new(stored, config, &signing_key, now)?;
+        let mut kept = if config.shared {
+            if secret_file::read(&config.signing_key_file)?.is_none() {
+                return Err(KeyError::NotShared(config.signing_key_file.clone()));
+            }
+            Kept::shared(config)?
+        } else {
+            Kept::Own(state::read(&config.state_file)?)
+        };
+        let signing_key = SigningKey::from_seed(&secret_file::read_or_create(&config.signing_key_file, random)?);
+        let keys = kept.take_up(config, now)?;
+        let ring = Ring::new(keys, config, &signing_key, now)?;
         Ok(Self {
             ring: ArcSwap::from_pointee(ring),
-            changing: Mutex::default(),
+            kept: Mutex::new(kept),
             config: config.clone(),
             signing_key,
             clock,
         })
+    }
+
+    /// Makes keys for several gateways to share: the state file, and the signing key if there is none. Both are then copied to all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Own`], [`KeyError::Exists`], [`KeyError::File`].
+    pub fn make_shared(config: &KeysConfig, clock: &Clock) -> Result<(), KeyError> {
+        if !config.shared {
+            return Err(KeyError::Own);
+        }
+        if secret_file::read(&config.state_file)?.is_some() {
+            return Err(KeyError::Exists(config.state_file.clone()));
+        }
+        secret_file::read_or_create(&config.signing_key_file, random)?;
+        Chain::new(Zeroizing::new(random()), config, clock()).write(&config.state_file)
     }
 
     /// The key under which the key configuration is signed; clients pin it.
@@ -123,13 +157,29 @@ impl KeyRing {
         self.signing_key.public()
     }
 
-    /// Makes new keys at once; the old ones retire.
+    /// Makes new keys at once; the old ones retire. Shared keys are read again instead: if the file has been replaced, those of the one
+    /// before retire, as long as this process lives.
     ///
     /// # Errors
     ///
     /// [`KeyError`]; everything stays as it was then.
     pub fn rotate(&self) -> Result<(), KeyError> {
-        self.change(rotate)
+        self.change(|kept, config, now| match kept {
+            Kept::Own(stored) => rotate(stored, config, now),
+            Kept::Shared { chain, replaced } => {
+                let mut read = Chain::read(&config.state_file)?.ok_or_else(|| missing(config))?;
+                read.advance(config, now)?;
+                if !read.is(chain) {
+                    let until = now.plus(Duration::from_secs(config.cache_seconds)).plus(CLOCK_SKEW).plus(CLOCK_SKEW);
+                    replaced.extend(chain.keys(config, now).into_iter().map(|(_, key)| {
+                        let retires_at = key.retires_at.map_or(until, |at| at.min(until));
+                        StoredKey { retires_at: Some(retires_at), ..key }
+                    }));
+                    *chain = read;
+                }
+                Ok(())
+            }
+        })
     }
 
     /// What is due: rotation by age, wiping retired keys, signing the configuration anew. Says whether keys rotated.
@@ -144,9 +194,10 @@ impl KeyRing {
         let half = Duration::from_secs(self.config.cache_seconds / 2);
         let stale = now.since(ring.published.issued_at) >= half;
         if due || retired || stale {
-            self.change(|stored, config, now| {
-                stored.retain(|key| key.retires_at.is_none_or(|at| at > now));
-                if due { rotate(stored, config, now) } else { Ok(()) }
+            self.change(|kept, config, now| match kept {
+                Kept::Own(stored) if due => rotate(stored, config, now),
+                // A chain has the next keys by itself.
+                Kept::Own(_) | Kept::Shared { .. } => Ok(()),
             })?;
         }
         Ok(due)
@@ -156,7 +207,7 @@ impl KeyRing {
     #[must_use]
     pub fn age(&self) -> Duration {
         let ring = self.ring.load();
-        let newest = ring.live.iter().filter(|key| key.stored.retires_at.is_none()).map(|key| key.stored.made_at).max();
+        let newest = ring.published_keys().map(|key| key.stored.made_at).max();
         newest.map_or(Duration::ZERO, |made_at| (self.clock)().since(made_at))
     }
 
@@ -164,8 +215,7 @@ impl KeyRing {
     #[must_use]
     pub fn newest_id(&self) -> u8 {
         let ring = self.ring.load();
-        let in_use = ring.live.iter().filter(|key| key.stored.retires_at.is_none());
-        in_use.max_by_key(|key| key.stored.made_at).map_or(0, |key| key.stored.id)
+        ring.published_keys().max_by_key(|key| key.stored.made_at).map_or(0, |key| key.stored.id)
     }
 
     /// The published configuration and the time.
@@ -179,27 +229,82 @@ impl KeyRing {
         let ring = self.ring.load();
         let now = (self.clock)();
         let honoured = |key: &&Arc<Live>| key.stored.id == id && key.stored.retires_at.is_none_or(|at| at > now);
-        let key = ring.live.iter().find(honoured).ok_or(DecapsulationError::UnknownKey)?;
-        key.opener.open(capsule).map_err(|error| match error {
-            OpenError::Suite => DecapsulationError::UnknownKey,
-            OpenError::Sealed => DecapsulationError::Malformed,
-        })
+        let mut failure = DecapsulationError::UnknownKey;
+        // There is one, but for a while after shared keys were replaced: then each of them may be meant.
+        for key in ring.live.iter().filter(honoured) {
+            match key.opener.open(capsule) {
+                Ok(opened) => return Ok(opened),
+                Err(OpenError::Suite) => {}
+                Err(OpenError::Sealed) => failure = DecapsulationError::Malformed,
+            }
+        }
+        Err(failure)
     }
 
     fn change(
         &self,
-        change: impl FnOnce(&mut Vec<StoredKey>, &KeysConfig, Timestamp) -> Result<(), KeyError>,
+        change: impl FnOnce(&mut Kept, &KeysConfig, Timestamp) -> Result<(), KeyError>,
     ) -> Result<(), KeyError> {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.clock)();
-        let mut stored = self.ring.load().live.iter().map(|key| key.stored.clone()).collect();
-        change(&mut stored, &self.config, now)?;
-        let ring = Ring::new(stored.clone(), &self.config, &self.signing_key, now)?;
+        let mut kept = held.clone();
+        change(&mut kept, &self.config, now)?;
         // On disk before anybody can see it: a restart must know every key that was ever published.
-        state::write(&self.config.state_file, &stored)?;
-        self.ring.store(Arc::new(ring));
+        let keys = kept.take_up(&self.config, now)?;
+        self.ring.store(Arc::new(Ring::new(keys, &self.config, &self.signing_key, now)?));
+        *held = kept;
         Ok(())
     }
+}
+
+/// What the state file stands for.
+#[derive(Clone)]
+enum Kept {
+    /// Keys of this gateway alone, those in use first.
+    Own(Vec<StoredKey>),
+    /// A chain that other gateways have too.
+    Shared {
+        chain: Chain,
+        /// Retiring keys of the chain before it.
+        replaced: Vec<StoredKey>,
+    },
+}
+
+impl Kept {
+    fn shared(config: &KeysConfig) -> Result<Self, KeyError> {
+        let chain = Chain::read(&config.state_file)?.ok_or_else(|| missing(config))?;
+        Ok(Self::Shared { chain, replaced: Vec::new() })
+    }
+
+    /// Drops what has retired, makes what is missing, writes what has changed; the keys from here on.
+    fn take_up(&mut self, config: &KeysConfig, now: Timestamp) -> Result<Vec<(Stage, StoredKey)>, KeyError> {
+        match self {
+            Self::Own(stored) => {
+                stored.retain(|key| key.retires_at.is_none_or(|at| at > now));
+                let in_use = |kem: &KemName| stored.iter().any(|key| key.kem == *kem && key.retires_at.is_none());
+                let wanted = |key: &StoredKey| key.retires_at.is_some() || config.kems.contains(&key.kem);
+                if !config.kems.iter().all(in_use) || !stored.iter().all(wanted) {
+                    rotate(stored, config, now)?;
+                }
+                state::write(&config.state_file, stored)?;
+                let stage = |key: &StoredKey| if key.retires_at.is_none() { Stage::Current } else { Stage::Retiring };
+                Ok(stored.iter().map(|key| (stage(key), key.clone())).collect())
+            }
+            Self::Shared { chain, replaced } => {
+                replaced.retain(|key| key.retires_at.is_some_and(|at| at > now));
+                if chain.advance(config, now)? {
+                    chain.write(&config.state_file)?;
+                }
+                let mut keys = chain.keys(config, now);
+                keys.extend(replaced.iter().map(|key| (Stage::Retiring, key.clone())));
+                Ok(keys)
+            }
+        }
+    }
+}
+
+fn missing(config: &KeysConfig) -> KeyError {
+    KeyError::NotShared(config.state_file.clone())
 }
 
 /// Why a capsule did not open.
@@ -213,17 +318,17 @@ pub(crate) enum DecapsulationError {
 
 impl Ring {
     fn new(
-        stored: Vec<StoredKey>,
+        keys: Vec<(Stage, StoredKey)>,
         config: &KeysConfig,
         signing_key: &SigningKey,
         now: Timestamp,
     ) -> Result<Self, KeyError> {
-        let live = stored
+        let live = keys
             .into_iter()
-            .map(|stored| Live::new(stored, &config.aeads).map(Arc::new))
+            .map(|(stage, stored)| Live::new(stage, stored, &config.aeads).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        let in_use = live.iter().filter(|key| key.stored.retires_at.is_none());
-        let plain = hpke::encode_list(in_use.map(|key| key.opener.configuration()));
+        let published = live.iter().filter(|key| key.stage == Stage::Current);
+        let plain = hpke::encode_list(published.map(|key| key.opener.configuration()));
         let expires_at = now.plus(Duration::from_secs(config.cache_seconds));
         let document =
             KeyConfiguration { issuer: config.provider.clone(), ohttp_keys: plain.clone(), issued_at: now, expires_at };
@@ -238,12 +343,16 @@ impl Ring {
         };
         Ok(Self { live, published })
     }
+
+    fn published_keys(&self) -> impl Iterator<Item = &Arc<Live>> {
+        self.live.iter().filter(|key| key.stage == Stage::Current)
+    }
 }
 
 impl Live {
-    fn new(stored: StoredKey, aeads: &[AeadName]) -> Result<Self, KeyError> {
+    fn new(stage: Stage, stored: StoredKey, aeads: &[AeadName]) -> Result<Self, KeyError> {
         let opener = Opener::derive(stored.id, stored.kem, aeads, &stored.seed)?;
-        Ok(Self { stored, opener })
+        Ok(Self { stage, stored, opener })
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ohttp::{ClientRequest, KeyConfig};
 
 use super::*;
-use crate::config::KemName;
 
 const START: u64 = 1_800_000_000;
 const CACHE: u64 = 3600;
@@ -23,6 +22,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let config = KeysConfig {
             state_file: folder.path().join("keys.json"),
+            shared: false,
             provider: "provider.example".to_owned(),
             signing_key_file: folder.path().join("signing.key"),
             rotation_seconds: ROTATION,
@@ -170,3 +170,5 @@ fn what_does_not_open_says_why() {
     assert_eq!(changed(good.len() - 1), Err(DecapsulationError::Malformed));
     assert!((0..7).all(|at| changed(at).is_err()));
 }
+
+mod shared;

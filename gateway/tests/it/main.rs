@@ -19,6 +19,7 @@ mod mutations;
 mod relays;
 mod rotation;
 mod scene;
+mod shared_keys;
 #[path = "../../../service/tests/it/siege/mod.rs"]
 mod siege;
 mod unlinkability;

@@ -40,7 +40,7 @@ pub(crate) struct StubTarget {
 }
 
 impl StubTarget {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let answer: Box<Answer> = Box::new(|request| Ok(Response::new(request.body().clone())));
         Self { asked: Arc::default(), answer: Arc::new(Mutex::new(answer)) }
     }
@@ -273,6 +273,7 @@ pub(crate) fn config(authority: &Authority, folder: &Path) -> Config {
         relays: RelaysConfig { names: vec!["relay.example".to_owned()], ..RelaysConfig::default() },
         keys: KeysConfig {
             state_file: folder.join("keys.json"),
+            shared: false,
             provider: "provider.example".to_owned(),
             signing_key_file: folder.join("signing.key"),
             rotation_seconds: 7 * 24 * 3600,

@@ -1,0 +1,175 @@
+//! Keys that several gateways share without speaking to each other: [`Chain`].
+//!
+//! Time is cut into epochs of `rotation_seconds`, counted from 1970. A chain has a secret for each: the next one is expanded from
+//! the one before by HKDF-SHA256 (RFC 5869 §2.3), and so are the seeds of an epoch's keys. From the same file every gateway comes to the same keys at the same time; whoever takes the
+//! file later cannot go back, since what came before the oldest key that is honoured has been left.
+//!
+//! File: JSON, mode 0600, `{epoch, rotation_seconds, secret}`, the secret in hexadecimal. Each gateway has its own copy and moves it forward.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
+use documents::time::{CLOCK_SKEW, Timestamp};
+use serde::{Deserialize, Serialize};
+use service::secret_file;
+use zeroize::Zeroizing;
+
+use super::KeyError;
+use super::state::StoredKey;
+use crate::config::{KemName, KeysConfig};
+
+const NEXT: &[u8] = b"mimi-discovery gateway: next epoch";
+const SEED: &[u8] = b"mimi-discovery gateway: HPKE seed";
+/// Key identifiers of one epoch: one for each KEM there is.
+const IDS_OF_AN_EPOCH: u64 = 2;
+/// So many epochs have identifiers of their own.
+const EPOCHS_APART: u64 = 256 / IDS_OF_AN_EPOCH;
+
+/// The secret of an epoch, from which those of all later ones follow.
+#[derive(Clone)]
+pub(super) struct Chain {
+    epoch: u64,
+    rotation_seconds: u64,
+    secret: Zeroizing<[u8; 32]>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    epoch: u64,
+    rotation_seconds: u64,
+    secret: Zeroizing<String>,
+}
+
+impl Chain {
+    /// A new chain, as of `now`.
+    pub(super) fn new(secret: Zeroizing<[u8; 32]>, config: &KeysConfig, now: Timestamp) -> Self {
+        let chain = Self { epoch: 0, rotation_seconds: config.rotation_seconds.max(1), secret };
+        Self { epoch: chain.oldest(config, now), ..chain }
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, KeyError> {
+        let Some(content) = secret_file::read(path)?.map(Zeroizing::new) else { return Ok(None) };
+        let entry: Entry = serde_json::from_slice(&content).map_err(|error| KeyError::Damaged(error.to_string()))?;
+        let mut secret = Zeroizing::new([0; 32]);
+        let damaged = |_| KeyError::Damaged("the secret is not 64 hexadecimal digits".to_owned());
+        hex::decode_to_slice(&*entry.secret, &mut *secret).map_err(damaged)?;
+        Ok(Some(Self { epoch: entry.epoch, rotation_seconds: entry.rotation_seconds, secret }))
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), KeyError> {
+        let entry = Entry {
+            epoch: self.epoch,
+            rotation_seconds: self.rotation_seconds,
+            secret: Zeroizing::new(hex::encode(*self.secret)),
+        };
+        let content = Zeroizing::new(serde_json::to_vec_pretty(&entry).expect("strings and numbers always serialise"));
+        Ok(secret_file::write(path, &content)?)
+    }
+
+    /// Whether both are the same chain, moved forward to the same time.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && *self.secret == *other.secret
+    }
+
+    /// The epoch that has begun last.
+    pub(super) fn epoch_at(&self, now: Timestamp) -> u64 {
+        now.seconds() / self.rotation_seconds
+    }
+
+    /// Leaves the epochs whose keys nobody can hold any more. Whether there were any.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::OtherRotation`] if the file was made for another rotation than `config` says; [`KeyError::NoIdentifier`] if more epochs
+    /// are honoured at once than can be told apart.
+    pub(super) fn advance(&mut self, config: &KeysConfig, now: Timestamp) -> Result<bool, KeyError> {
+        if self.rotation_seconds != config.rotation_seconds || self.rotation_seconds == 0 {
+            return Err(KeyError::OtherRotation);
+        }
+        let oldest = self.oldest(config, now);
+        if self.epoch_at(now) + 2 - oldest > EPOCHS_APART {
+            return Err(KeyError::NoIdentifier);
+        }
+        let behind = self.epoch < oldest;
+        while self.epoch < oldest {
+            self.secret = derive(&self.secret, NEXT, &[]);
+            self.epoch += 1;
+        }
+        Ok(behind)
+    }
+
+    /// The keys of the current epoch in the order of preference, those of the next one, for gateways whose clocks are ahead, and
+    /// those that retire.
+    pub(super) fn keys(&self, config: &KeysConfig, now: Timestamp) -> Vec<(Stage, StoredKey)> {
+        let current = self.epoch_at(now);
+        let mut keys = Vec::new();
+        let mut secret = self.secret.clone();
+        for epoch in self.epoch..=current + 1 {
+            let stage = match epoch.cmp(&current) {
+                std::cmp::Ordering::Less => Stage::Retiring,
+                std::cmp::Ordering::Equal => Stage::Current,
+                std::cmp::Ordering::Greater => Stage::Next,
+            };
+            for kem in &config.kems {
+                let key = StoredKey {
+                    id: identifier(epoch, *kem),
+                    kem: *kem,
+                    seed: derive(&secret, SEED, &kem.id().to_be_bytes()),
+                    made_at: Timestamp::from_seconds(epoch * self.rotation_seconds),
+                    retires_at: (stage == Stage::Retiring).then(|| self.retires_at(epoch, config)),
+                };
+                keys.push((stage, key));
+            }
+            secret = derive(&secret, NEXT, &[]);
+        }
+        // Nothing honours them beyond this.
+        keys.retain(|(_, key)| key.retires_at.is_none_or(|at| at > now));
+        keys.sort_by_key(|(stage, _)| *stage);
+        keys
+    }
+
+    /// When nobody can hold a key of this epoch any more: a gateway whose clock is behind publishes it until `CLOCK_SKEW` after the epoch,
+    /// and a client keeps it for `cache_seconds`, by its own clock.
+    fn retires_at(&self, epoch: u64, config: &KeysConfig) -> Timestamp {
+        let end = (epoch + 1).saturating_mul(self.rotation_seconds);
+        Timestamp::from_seconds(end).plus(Duration::from_secs(config.cache_seconds)).plus(CLOCK_SKEW).plus(CLOCK_SKEW)
+    }
+
+    /// The oldest epoch whose keys are honoured at `now`.
+    fn oldest(&self, config: &KeysConfig, now: Timestamp) -> u64 {
+        let current = self.epoch_at(now);
+        let honoured = config.cache_seconds + 2 * CLOCK_SKEW.as_secs();
+        let begin = now.seconds().saturating_sub(honoured) / self.rotation_seconds;
+        begin.min(current)
+    }
+}
+
+/// Where a key stands. In the order in which keys are tried and published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// Published.
+    Current,
+    /// Honoured before it is published here: another gateway's clock may be ahead.
+    Next,
+    /// Published no more.
+    Retiring,
+}
+
+fn identifier(epoch: u64, kem: KemName) -> u8 {
+    let place = match kem {
+        KemName::X25519 => 0,
+        KemName::XWing => 1,
+    };
+    u8::try_from((epoch % EPOCHS_APART) * IDS_OF_AN_EPOCH + place).expect("at most 127 · 2 + 1")
+}
+
+fn derive(secret: &[u8; 32], label: &[u8], context: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut derived = Zeroizing::new([0; 32]);
+    Prk::new_less_safe(HKDF_SHA256, secret)
+        .expand(&[label, context], HKDF_SHA256)
+        .and_then(|expanded| expanded.fill(&mut *derived))
+        .expect("HKDF-SHA256 gives 32 octets");
+    derived
+}
