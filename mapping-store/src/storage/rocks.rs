@@ -5,6 +5,7 @@
 
 mod layout;
 mod options;
+mod recent;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,7 +23,8 @@ use crate::label::Label;
 use layout::{
     cursor_key, decode_stamp, due_key, encode_stamp, log_key, note_key, read_entry, read_log_key, split_record,
 };
-use options::{DUE, LOG, META, RECORDS, STAMPS};
+use options::{DUE, LOG, META, Memory, RECORDS, STAMPS};
+use recent::Recent;
 
 const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"format";
@@ -35,6 +37,7 @@ const SHARDS: u32 = 1;
 pub struct Rocks {
     db: DB,
     options: Options,
+    recent: Recent,
     read_only: bool,
     state: Mutex<State>,
 }
@@ -59,18 +62,19 @@ impl From<rocksdb::Error> for StorageError {
 }
 
 impl Rocks {
-    /// Opens the database in `folder`, creating it if it is missing. `cache_bytes` bounds its memory: cached blocks, indexes,
-    /// filters and write buffers count against it.
+    /// Opens the database in `folder`, creating it if it is missing. `cache_bytes` bounds its memory: records that were read of late,
+    /// cached blocks, indexes, filters and write buffers count against it.
     ///
     /// # Errors
     ///
     /// [`StorageError::Open`] names what is damaged or missing; [`StorageError::Newer`].
     pub fn open(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        let (options, families) = options::all(cache_bytes);
+        let memory = Memory::of(cache_bytes);
+        let (options, families) = options::all(&memory);
         let failed =
             |error: rocksdb::Error| StorageError::Open { folder: folder.to_owned(), reason: error.into_string() };
         let db = DB::open_cf_descriptors(&options, folder, families).map_err(failed)?;
-        Self { db, options, read_only: false, state: Mutex::default() }.opened()
+        Self::over(db, options, &memory, false)
     }
 
     /// The last number of each shard.
@@ -109,20 +113,23 @@ impl Rocks {
     ///
     /// As [`Rocks::open`].
     pub fn open_read_only(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        let (mut options, families) = options::all(cache_bytes);
+        let memory = Memory::of(cache_bytes);
+        let (mut options, families) = options::all(&memory);
         options.create_if_missing(false);
         options.create_missing_column_families(false);
         let failed =
             |error: rocksdb::Error| StorageError::Open { folder: folder.to_owned(), reason: error.into_string() };
         let db = DB::open_cf_descriptors_read_only(&options, folder, families, false).map_err(failed)?;
-        Self { db, options, read_only: true, state: Mutex::default() }.opened()
+        Self::over(db, options, &memory, true)
     }
 
-    fn opened(mut self) -> Result<Self, StorageError> {
-        let shards = self.check_format()?;
-        let heads = (0..shards).map(|shard| self.last_number(shard)).collect::<Result<_, _>>()?;
-        self.state = Mutex::new(State { heads, tally: self.read_tally()? });
-        Ok(self)
+    fn over(db: DB, options: Options, memory: &Memory, read_only: bool) -> Result<Self, StorageError> {
+        let recent = Recent::new(memory.records);
+        let mut rocks = Self { db, options, recent, read_only, state: Mutex::default() };
+        let shards = rocks.check_format()?;
+        let heads = (0..shards).map(|shard| rocks.last_number(shard)).collect::<Result<_, _>>()?;
+        rocks.state = Mutex::new(State { heads, tally: rocks.read_tally()? });
+        Ok(rocks)
     }
 
     /// The shards of a database of this format; a new one gets both.
@@ -242,6 +249,7 @@ impl Rocks {
         if !batch.is_empty() {
             let tally = [next.tally.live.to_be_bytes(), next.tally.tombstones.to_be_bytes()];
             batch.put_cf(self.family(META), TALLY_KEY, tally.as_flattened());
+            let _changing = self.recent.changing(touched.into_iter());
             self.db.write_opt(batch, &synced())?;
         }
         *state = next;
@@ -279,10 +287,16 @@ impl Storage for Rocks {
         label: &Label,
         read: impl FnOnce(Option<Stored<'_>>) -> T + Send,
     ) -> Result<T, StorageError> {
-        match self.db.get_pinned_cf(self.family(RECORDS), label)? {
-            Some(value) => Ok(read(Some(split_record(&value)?))),
-            None => Ok(read(None)),
+        if let Some(value) = self.recent.get(label) {
+            return Ok(read(Some(split_record(&value)?)));
         }
+        let reading = self.recent.reading(label);
+        let Some(value) = self.db.get_pinned_cf(self.family(RECORDS), label)? else { return Ok(read(None)) };
+        let stored = split_record(&value)?;
+        if let Some(reading) = reading {
+            self.recent.keep(label, &reading, &value);
+        }
+        Ok(read(Some(stored)))
     }
 
     async fn update(&self, updates: Vec<Update>) -> Result<Vec<Updated>, StorageError> {
@@ -368,7 +382,8 @@ impl Storage for Rocks {
     }
 
     fn figures(&self) -> Figures {
-        options::figures(&self.db, &self.options)
+        let figures = options::figures(&self.db, &self.options);
+        Figures { memory_bytes: figures.memory_bytes + self.recent.bytes(), ..figures }
     }
 }
 

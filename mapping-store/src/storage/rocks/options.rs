@@ -1,6 +1,7 @@
 //! How RocksDB is set up, and what it says of itself.
 //!
-//! One cache bounds the memory: blocks, indexes, filters and write buffers all count against it. Records and stamps are read
+//! One bound holds for the memory ([`Memory`]): single records, then blocks, indexes, filters and write buffers, which count against
+//! one cache. Records and stamps are read
 //! one at a time, by keys that mostly exist (records) or mostly do not (stamps): both have bloom filters over whole keys,
 //! and records a hash index in each block that leads to the one entry. A block of records is long enough for what their
 //! documents have in common to be stored once for several of them. The log and the index of the sweep are scanned. Only synced writes are
@@ -31,15 +32,33 @@ const HASH_INDEX_RATIO: f64 = 0.75;
 const KEPT_LOG_FILES: usize = 4;
 /// All tables stay open: no read looks one up. There is one for each 64 MiB.
 const ALL_FILES: i32 = -1;
-/// Of the cache, at most this part is write buffers.
+/// Of the memory, at most this part is write buffers.
 const WRITE_BUFFER_PART: usize = 4;
 /// The least that a write buffer takes: the five of them have to fit into a small cache's part.
 const ARENA_BLOCK_BYTES: usize = 64 * 1024;
 const MAX_WAL_BYTES: u64 = 256 * 1024 * 1024;
 
+/// What the memory is for, in bytes.
+pub(super) struct Memory {
+    /// Single records.
+    pub(super) records: usize,
+    /// Blocks, indexes, filters and write buffers.
+    pub(super) blocks: usize,
+    /// Of it, write buffers at most.
+    pub(super) write_buffers: usize,
+}
+
+impl Memory {
+    /// Five eighths for single records: what is asked for often is worth more there than in blocks.
+    pub(super) const fn of(bytes: usize) -> Self {
+        let blocks = bytes / 8 * 3;
+        Self { records: bytes - blocks, blocks, write_buffers: bytes / WRITE_BUFFER_PART }
+    }
+}
+
 /// The options of the database and of its column families.
-pub(super) fn all(cache_bytes: usize) -> (Options, Vec<ColumnFamilyDescriptor>) {
-    let cache = Cache::new_hyper_clock_cache(cache_bytes, 0);
+pub(super) fn all(memory: &Memory) -> (Options, Vec<ColumnFamilyDescriptor>) {
+    let cache = Cache::new_hyper_clock_cache(memory.blocks, 0);
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -50,7 +69,7 @@ pub(super) fn all(cache_bytes: usize) -> (Options, Vec<ColumnFamilyDescriptor>) 
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(MAX_WAL_BYTES);
     options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager_with_cache(
-        cache_bytes / WRITE_BUFFER_PART,
+        memory.write_buffers,
         false,
         cache.clone(),
     ));

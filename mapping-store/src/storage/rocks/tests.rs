@@ -1,5 +1,7 @@
 //! A database after a restart, a crash and damage: all of it is there, or the start is refused.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use crate::storage::Kind;
 
@@ -181,4 +183,44 @@ fn figures_come_from_the_engine() {
     let figures = Rocks::open(folder.path(), CACHE).unwrap().figures();
     assert!(figures.records >= 100, "{figures:?}");
     assert!(figures.memory_bytes > 0, "{figures:?}");
+}
+
+/// Each update writes the next number; whoever reads meets at least what was acknowledged before, and never an earlier number than
+/// last time: whatever is held in memory meanwhile.
+#[test]
+fn no_reader_goes_back_in_time() {
+    const LABEL: Label = [7; 33];
+    const CHANGES: u64 = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let rocks = Rocks::open(folder.path(), CACHE).unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let read = |runtime: &tokio::runtime::Runtime| {
+        let number = |stored: Option<Stored<'_>>| {
+            stored.map_or((0, 0), |stored| (stored.revision, u64::from_be_bytes(*stored.bytes.first_chunk().unwrap())))
+        };
+        runtime.block_on(rocks.record(&LABEL, number)).unwrap()
+    };
+    let (acknowledged, readings) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let (runtime, mut last) = (runtime(), 0);
+                while last < CHANGES {
+                    let at_least = acknowledged.load(Ordering::SeqCst).max(last);
+                    (_, last) = read(&runtime);
+                    assert!(last >= at_least, "{last} after {at_least}");
+                    readings.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let runtime = runtime();
+        for number in 1..=CHANGES {
+            let (expected, _) = read(&runtime);
+            let record = Some([number.to_be_bytes().as_slice(), &[0; 600]].concat());
+            let change = Update { label: LABEL, record, entries: Vec::new(), ..update(7, expected) };
+            assert_eq!(rocks.write_group(&[change]).unwrap(), [Updated::Done(Vec::new())]);
+            acknowledged.store(number, Ordering::SeqCst);
+        }
+    });
+    assert!(readings.into_inner() > CHANGES);
 }
