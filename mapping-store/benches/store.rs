@@ -62,6 +62,7 @@ impl Place {
             receipt_key_file: folder.path().join("receipt.key"),
             provers: vec![TrustAnchorTable::from(&anchor)],
             issuers: Vec::new(),
+            cluster: None,
             cache_bytes: std::env::var("MAPPING_STORE_BENCH_CACHE_BYTES")
                 .map_or(1 << 30, |bytes| bytes.parse().unwrap()),
             max_answer_bytes: 900 * 1024,

@@ -102,12 +102,17 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> BackupError {
     move |reason| BackupError::Io { path: path.to_owned(), reason }
 }
 
+fn refuse_cluster(config: &StoreConfig) -> Result<(), BackupError> {
+    if config.cluster.is_some() { Err(OpenError::Cluster.into()) } else { Ok(()) }
+}
+
 /// Copies the database into `folder`, which must be empty or missing: through the running store, or by itself if none runs.
 ///
 /// # Errors
 ///
 /// [`BackupError`]; without `backup.json`, what is in the folder is no backup.
 pub async fn create(config: &StoreConfig, folder: &Path, clock: &Clock) -> Result<Description, BackupError> {
+    refuse_cluster(config)?;
     let database = claim(folder)?.join(DATABASE);
     if control::ask(&config.folder, &Request::Backup(database.clone()), |_| {}).await?.is_none() {
         Rocks::open(&config.folder, config.cache_bytes)?.checkpoint(&database)?;
@@ -181,6 +186,7 @@ pub async fn restore(
     accept_loss: bool,
     clock: &Clock,
 ) -> Result<Description, BackupError> {
+    refuse_cluster(config)?;
     if !is_empty(&config.folder)? {
         return Err(BackupError::NotEmpty(config.folder.clone()));
     }
@@ -209,7 +215,8 @@ pub async fn restore(
         if accept_loss {
             store.brought_forward().await?;
         } else {
-            crate::store::mark_restored(store.storage())?;
+            let rocks = store.storage().embedded().expect("the copy is an embedded database");
+            crate::store::mark_restored(rocks)?;
         }
     }
     sync_folder(&copy.0)?;
@@ -223,7 +230,7 @@ pub async fn restore(
 }
 
 /// A folder that is removed unless it has another name by then.
-struct Removed(PathBuf);
+pub(crate) struct Removed(pub(crate) PathBuf);
 
 impl Drop for Removed {
     fn drop(&mut self) {

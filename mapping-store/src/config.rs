@@ -8,6 +8,7 @@ use serde::Deserialize;
 use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate};
 
 use crate::issuers::{Issuer, Issuers};
+use crate::storage::ClusterConfig;
 
 /// Settings of a mapping store.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,8 +38,12 @@ pub struct Config {
 pub struct StoreConfig {
     /// The provider's name, as in its receipts.
     pub provider: String,
-    /// The folder of the database.
+    /// The folder of the database; with a cluster, of what is this process's own: its control socket.
     pub folder: PathBuf,
+    /// A cluster to keep the database in, instead of the folder. Any number of stores may share it, with the same `hash_key_file` and
+    /// `receipt_key_file`.
+    #[serde(default)]
+    pub cluster: Option<ClusterConfig>,
     /// The key of the hashes under which CPIs are kept: 64 hexadecimal digits, mode 0600, created with a new database. While it
     /// is changed, the new key, and the old one on the next line. `env:NAME` takes it from a variable. Keep it away from the
     /// database and its backups.
@@ -51,7 +56,7 @@ pub struct StoreConfig {
     /// Issuers of CPIs, who may remove what they have taken back.
     #[serde(rename = "issuer", default)]
     pub issuers: Vec<IssuerTable>,
-    /// Memory for cached blocks of the database.
+    /// Memory for records, blocks, indexes, filters and write buffers of the embedded database.
     #[serde(default = "default_cache")]
     pub cache_bytes: usize,
     /// The longest answer to a lookup; a longer one is refused, and the client asks for less at once.

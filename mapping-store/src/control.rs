@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::store::{Rotating, Store};
+use crate::store::{Rotating, RotationError, Store};
 
 const NAME: &str = "control";
 const OWNER_ONLY: u32 = 0o600;
@@ -109,6 +109,7 @@ async fn answer(store: Store, stream: UnixStream) -> io::Result<()> {
             Ok(()) => Reply::Done,
             Err(error) => Reply::Failed(error.to_string()),
         },
+        Ok(Request::RotateHashKey) if store.is_shared() => Reply::Failed(RotationError::Cluster.to_string()),
         Ok(Request::RotateHashKey) => match store.begin_rotation().await {
             Ok(()) => tell(&store, &mut stream).await?,
             Err(error) => Reply::Failed(error.to_string()),

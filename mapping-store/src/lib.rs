@@ -6,11 +6,12 @@
 //! | [`store`] | [`Store`]: publish, remove, look up, follow |
 //! | `rules` | what a publication does to the record of a CPI: pure functions |
 //! | `record` | the record of one CPI, and its layout on disk |
-//! | [`storage`] | what is asked of an engine, and RocksDB behind it: one atomic batch for each group of publications |
+//! | [`storage`] | what is asked of an engine; RocksDB behind it, or a cluster that speaks CQL |
 //! | [`follow`] | reading another provider's change feed into this store |
 //! | `writer` | the one thread that changes anything; many publications share a sync |
 //! | [`backup`] | copies of a running store, and putting one in place |
 //! | [`verify`] | a database or backup against itself and what its documents prove |
+//! | [`moving`] | an embedded database carried into a cluster |
 //! | [`import`] | many documents from a file; a kept change feed played back |
 //! | [`command`] | the command line |
 //! | `control` | what an operator asks of a running store |
@@ -38,6 +39,7 @@ pub mod import;
 mod issuers;
 mod label;
 pub mod metrics;
+pub mod moving;
 mod record;
 mod rules;
 pub mod storage;

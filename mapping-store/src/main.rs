@@ -42,8 +42,10 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config, follow: Option<FollowArgs>, shutdown: CancellationToken) -> Result<(), Box<dyn Error>> {
-    let open = if follow.is_some() { Store::open_to_bring_forward } else { Store::open };
-    let store = open(&config.store, system_clock())?;
+    let store = match &follow {
+        Some(_) => Store::connect_to_bring_forward(&config.store, system_clock()).await?,
+        None => Store::connect(&config.store, system_clock()).await?,
+    };
     let follower = follow.map(|args| Follower::new(&args.into_config(), store.clone())).transpose()?;
     if let Some(follower) = &follower
         && store.is_to_be_brought_forward().await?

@@ -112,7 +112,7 @@ async fn trace(store: &Store, entry: &LogEntry, document: &Document) -> Result<O
     let now = store.now();
     Ok(match document {
         Document::Mapping(mapping) => {
-            let published = store.published_at(&mapping.hash()).await?.unwrap_or(now);
+            let published = store.published_at(entry.position.shard, &mapping.hash()).await?.unwrap_or(now);
             trace_of_mapping(&record, mapping, published.plus(store.horizon()), now, entry.position)
         }
         Document::Removal(removal) => {

@@ -106,6 +106,7 @@ impl Place<'_> {
                 receipt_key_file: self.state.join("receipt.key"),
                 provers: provers.iter().map(TrustAnchorTable::from).collect(),
                 issuers: Vec::new(),
+                cluster: None,
                 cache_bytes: CACHE_BYTES,
                 max_answer_bytes: 900 * 1024,
             },

@@ -49,6 +49,7 @@ async fn d01_a_document_of_one_provider_is_valid_at_another() {
         receipt_key_file: scene.file("another/receipt.key"),
         provers: trust.provers.iter().map(TrustAnchorTable::from).collect(),
         issuers: Vec::new(),
+        cluster: None,
         cache_bytes: 1 << 20,
         max_answer_bytes: 900 * 1024,
     };

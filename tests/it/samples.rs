@@ -18,6 +18,9 @@ fn sample_configurations_are_read() {
     assert!(!gateway.allowed.is_empty() && gateway.target.is_some());
     let store: mapping_store::Config = load_config(&sample("mapping-store.toml")).unwrap();
     assert!(!store.store.provers.is_empty());
+    assert!(store.store.cluster.is_none());
+    let store: mapping_store::Config = load_config(&sample("mapping-store-cluster.toml")).unwrap();
+    assert_eq!(store.store.cluster.unwrap().nodes.len(), 3);
     let prover: id_prover::Config = load_config(&sample("id-prover.toml")).unwrap();
     assert!(prover.courier.email.is_some());
 }

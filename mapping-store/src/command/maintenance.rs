@@ -5,12 +5,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Command, ExportArgs, ImportArgs};
+use super::{Command, ExportArgs, ImportArgs, SchemaArgs};
 use crate::backup;
 use crate::config::{Config, StoreConfig};
 use crate::control::{self, Request};
 use crate::import::{self, Import, ImportError};
-use crate::store::{Rotating, Store, system_clock};
+use crate::moving::{self, Carried};
+use crate::storage::SchemaConfig;
+use crate::store::{Rotating, RotationError, Store, system_clock};
 use crate::verify;
 
 use super::progress::Bar;
@@ -56,6 +58,10 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<Ended, Trou
         Command::Import(args) => import(&config.store, args).await,
         Command::Export(args) => export(&config.store, &args).await,
         Command::RotateHashKey => rotate(&config.store).await,
+        Command::Schema(SchemaArgs { replication, buckets }) => {
+            create_schema(&config.store, &SchemaConfig { replication, buckets }).await
+        }
+        Command::Move { from, finish } => carry(&config.store, &from, finish).await,
     }
 }
 
@@ -103,9 +109,9 @@ async fn verify(config: &StoreConfig, folder: Option<PathBuf>) -> Result<Ended, 
         if let Err(error) = backup::check(&folder) {
             return Ok(Ended { well: false, summary: error.to_string() });
         }
-        config.folder = database;
+        (config.folder, config.cluster) = (database, None);
     }
-    let store = Store::open_read_only(&config, system_clock()).map_err(Trouble::new)?;
+    let store = Store::connect_to_read(&config, system_clock()).await.map_err(Trouble::new)?;
     let bar = Bar::new(false);
     let verified = verify::verify(&store, |done, all| bar.at(done, all)).await;
     drop(bar);
@@ -152,14 +158,35 @@ pub async fn import(config: &StoreConfig, args: ImportArgs) -> Result<Ended, Tro
 pub async fn export(config: &StoreConfig, args: &ExportArgs) -> Result<Ended, Trouble> {
     let mut config = config.clone();
     if let Some(folder) = &args.backup {
-        config.folder =
-            backup::database_of(folder).ok_or_else(|| Trouble::new(format!("{} is no backup", folder.display())))?;
+        let no_backup = || Trouble::new(format!("{} is no backup", folder.display()));
+        (config.folder, config.cluster) = (backup::database_of(folder).ok_or_else(no_backup)?, None);
     }
     let count = import::export(&config, system_clock(), &args.file).await.map_err(Trouble::new)?;
     well(format!("{count} live mappings"))
 }
 
+async fn create_schema(config: &StoreConfig, schema: &SchemaConfig) -> Result<Ended, Trouble> {
+    Store::create_schema(config, schema).await.map_err(Trouble::new)?;
+    well("the cluster has its schema; copy the hash key and the receipt key to every store, and keep them elsewhere as well".to_owned())
+}
+
+async fn carry(config: &StoreConfig, from: &Path, finish: bool) -> Result<Ended, Trouble> {
+    let bar = Bar::new(false);
+    let watch = |Carried { entries, of }| bar.at(entries, of);
+    let carried = moving::carry(config, from, finish, watch).await.map_err(Trouble::new)?;
+    drop(bar);
+    let next = if finish {
+        "the cluster's database can be served; the old one is not served again"
+    } else {
+        "stop the store, then `move --finish` carries the rest"
+    };
+    well(format!("{} log entries are in the cluster; {next}", carried.entries))
+}
+
 async fn rotate(config: &StoreConfig) -> Result<Ended, Trouble> {
+    if config.cluster.is_some() {
+        return Err(Trouble::new(RotationError::Cluster));
+    }
     let bar = Bar::new(false);
     let watch = |rotating: Rotating| bar.at(rotating.done, rotating.all);
     let asked = control::ask(&config.folder, &Request::RotateHashKey, watch).await.map_err(Trouble::new)?;

@@ -13,6 +13,7 @@ use service::ClientTlsConfig;
 
 use crate::config::Config;
 use crate::follow::FollowConfig;
+use crate::storage::SchemaConfig;
 
 pub use maintenance::{Ended, Trouble, export, import};
 
@@ -51,6 +52,19 @@ pub enum Command {
     Export(ExportArgs),
     /// Change the hash key, whether the store is being served or not
     RotateHashKey,
+    /// Create what the stores of a cluster share: keyspace, tables and the two key files, which are then copied to every store.
+    /// What is there stays
+    Schema(SchemaArgs),
+    /// Carry an embedded database into the cluster of the settings. While it is being served as well, and again as often as
+    /// one likes; each time there is less to carry
+    Move {
+        /// The folder of the embedded database
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        /// Carry the rest of a stopped store's database, and open the cluster's in its place: the old one is not served again
+        #[arg(long)]
+        finish: bool,
+    },
 }
 
 /// Arguments of `follow`.
@@ -98,6 +112,17 @@ pub struct ExportArgs {
     /// A backup to read; without it the database of the settings
     #[arg(long, value_name = "DIR")]
     pub backup: Option<PathBuf>,
+}
+
+/// Arguments of `schema`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct SchemaArgs {
+    /// How many nodes have each record
+    #[arg(long, default_value_t = SchemaConfig::default().replication, value_name = "NODES")]
+    replication: u32,
+    /// Partitions of records and log: a power of two, for good. One for each ten thousand identifiers is right
+    #[arg(long, default_value_t = SchemaConfig::default().buckets, value_name = "NUMBER")]
+    buckets: u32,
 }
 
 /// How a file of documents is written.

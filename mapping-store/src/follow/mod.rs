@@ -22,6 +22,8 @@ use source::{Batch, Source};
 /// After a failure, wait this long at first; twice as long after the next, up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How often a source is asked how many shards it has.
+const DESCRIBE_EVERY: Duration = Duration::from_secs(60);
 /// Documents verified between two chances for other tasks.
 const BREATH: usize = 16;
 
@@ -99,22 +101,40 @@ impl Follower {
     }
 
     /// Follows every shard until `shutdown`; failures are logged, and tried again after a pause.
+    ///
+    /// A source that has been carried into a cluster has all of its earlier log in shard 0, and more shards than before: so the others are
+    /// read from when shard 0 has been read to its end, and now and then the source is asked how many there are.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let mut pause = MIN_PAUSE;
-        let (name, shards) = loop {
-            match shutdown.run_until_cancelled(self.source.describe()).await {
-                None => return,
-                Some(Ok(description)) => break description,
-                Some(Err(error)) => pause = self.rest(&error, pause, &shutdown).await,
+        let (mut pause, mut followed, mut tasks) = (MIN_PAUSE, 0, tokio::task::JoinSet::new());
+        loop {
+            let wait = match shutdown.run_until_cancelled(self.describe_once_caught_up(followed)).await {
+                None => break,
+                Some(Ok((name, shards))) => {
+                    for shard in followed..shards {
+                        let (source, store) = (self.source.clone(), self.store.clone());
+                        let (name, shutdown) = (name.clone(), shutdown.clone());
+                        tasks.spawn(async move { Self { source, store }.follow(&name, shard, &shutdown).await });
+                    }
+                    (followed, pause) = (shards.max(followed), MIN_PAUSE);
+                    DESCRIBE_EVERY
+                }
+                Some(Err(error)) => {
+                    pause = self.rest(&error, pause, &shutdown).await;
+                    continue;
+                }
+            };
+            if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                break;
             }
-        };
-        let mut tasks = tokio::task::JoinSet::new();
-        for shard in 0..shards {
-            let (source, store) = (self.source.clone(), self.store.clone());
-            let (name, shutdown) = (name.clone(), shutdown.clone());
-            tasks.spawn(async move { Self { source, store }.follow(&name, shard, &shutdown).await });
         }
         tasks.join_all().await;
+    }
+
+    /// The source's name and its shards; before the first of them are followed, shard 0 is read to its end.
+    async fn describe_once_caught_up(&self, followed: u32) -> Result<(String, u32), FollowError> {
+        let (name, shards) = self.describe().await?;
+        while followed == 0 && shards > 1 && self.step(&name, 0).await?.behind > 0 {}
+        Ok((name, shards))
     }
 
     /// The source's name and how many shards its log has.

@@ -13,7 +13,7 @@ mod removals;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
@@ -42,6 +42,8 @@ const MAX_PUBLISHERS: usize = 100_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// Records swept in one step; publications come between steps.
 const SWEEP_STEP: usize = 256;
+/// How often the engine is asked whether it answers.
+const READINESS_EVERY: Duration = Duration::from_secs(1);
 /// How often the gauges are read off the engine.
 const OBSERVE_EVERY: Duration = Duration::from_secs(10);
 /// After a failure of a change of the hash key.
@@ -106,7 +108,7 @@ pub async fn run(
     let (limits, token) = (Arc::clone(&app), shutdown.clone());
     let limits = tokio::spawn(async move { limits.per_publisher.sweep(token).await });
     let sweeping = tokio::spawn(sweep(app.store.clone(), shutdown.clone()));
-    let observing = tokio::spawn(observe(app.store.clone(), shutdown.clone()));
+    let observing = tokio::spawn(observe(app.store.clone(), readiness.clone(), shutdown.clone()));
     let rotating = tokio::spawn(rotate(app.store.clone(), shutdown.clone()));
     let control = tokio::spawn(control::serve(app.store.clone(), config.store.folder, shutdown.clone()));
     readiness.set_ready(true);
@@ -141,11 +143,28 @@ async fn sweep(store: Store, shutdown: CancellationToken) {
     }
 }
 
-async fn observe(store: Store, shutdown: CancellationToken) {
+/// Ready as long as the engine is; learns what other stores of a cluster publish; sets the gauges.
+async fn observe(store: Store, readiness: Readiness, shutdown: CancellationToken) {
+    let (mut ready, mut observed) = (true, None);
     loop {
-        store.observe().await;
-        if shutdown.run_until_cancelled(tokio::time::sleep(OBSERVE_EVERY)).await.is_none() {
-            break;
+        let is_ready = store.is_ready().await;
+        if is_ready != ready {
+            ready = is_ready;
+            tracing::warn!(ready, "the engine's readiness has changed");
+        }
+        if shutdown.is_cancelled() {
+            return;
+        }
+        readiness.set_ready(ready);
+        if observed.is_none_or(|at: Instant| at.elapsed() >= OBSERVE_EVERY) {
+            observed = Some(Instant::now());
+            if let Err(error) = store.look_around().await {
+                tracing::warn!(%error, "what other stores publish cannot be read");
+            }
+            store.observe().await;
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(READINESS_EVERY)).await.is_none() {
+            return;
         }
     }
 }

@@ -151,8 +151,12 @@ pub async fn import(
     import: &Import,
     mut watch: impl FnMut(Progress),
 ) -> Result<Imported, ImportError> {
-    let open = if import.brings_forward { Store::open_to_bring_forward } else { Store::open };
-    let mut running = Running::start(open(config, clock)?, import).await?;
+    let store = if import.brings_forward {
+        Store::connect_to_bring_forward(config, clock).await?
+    } else {
+        Store::connect(config, clock).await?
+    };
+    let mut running = Running::start(store, import).await?;
     if import.brings_forward {
         running.bring_forward(&mut watch).await?;
     } else {
@@ -169,7 +173,7 @@ pub async fn import(
 ///
 /// [`ImportError`].
 pub async fn export(config: &StoreConfig, clock: Clock, file: &Path) -> Result<u64, ImportError> {
-    let store = Store::open_read_only(config, clock)?;
+    let store = Store::connect_to_read(config, clock).await?;
     let failed = |reason| ImportError::Io { path: file.to_owned(), reason };
     let mut to = io::BufWriter::new(File::create_new(file).map_err(failed)?);
     let (mut after, mut count) = (None, 0);

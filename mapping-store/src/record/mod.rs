@@ -24,6 +24,8 @@ use protocol::mimi_uri::Msp;
 use protocol::{Thumbprint, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use crate::storage::Tally;
+
 pub(crate) use view::View;
 
 const VERSION: u8 = 1;
@@ -149,6 +151,13 @@ impl Record {
     /// The entries to be found at `now`.
     pub(crate) fn found(&self, now: Timestamp) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.is_found(now))
+    }
+
+    /// What it adds to the engine's tally.
+    pub(crate) fn tally(&self) -> Tally {
+        let live = self.entries.iter().filter(|entry| entry.live).count();
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        Tally { live: count(live), tombstones: count(self.entries.len() - live) }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

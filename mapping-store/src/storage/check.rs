@@ -7,7 +7,7 @@ use protocol::Timestamp;
 use protocol::receipt::Position;
 use sha2::{Digest as _, Sha256};
 
-use super::{Storage, StorageError, Tally};
+use super::{Storage, StorageError, Tally, shard_of};
 use crate::record::Record;
 
 const STEP: usize = 1000;
@@ -78,7 +78,7 @@ pub async fn check(storage: &impl Storage) -> Result<Checked, Disagreement> {
                     continue;
                 }
                 checked.live += 1;
-                check_document(storage, &entry.document).await?;
+                check_document(storage, shard_of(&label, storage.shards()), &entry.document).await?;
             }
         }
     }
@@ -99,7 +99,7 @@ async fn check_log(storage: &impl Storage, shard: u32) -> Result<u64, Disagreeme
             if entry.position != (Position { shard, number }) {
                 return Err(Disagreement::Gap(shard, number));
             }
-            let stamp = storage.stamp(&Sha256::digest(&entry.document).into()).await?;
+            let stamp = storage.stamp_in(shard, &Sha256::digest(&entry.document).into()).await?;
             if stamp.is_none_or(|stamp| stamp.position != entry.position) {
                 return Err(Disagreement::Stamp(entry.position));
             }
@@ -108,8 +108,8 @@ async fn check_log(storage: &impl Storage, shard: u32) -> Result<u64, Disagreeme
     if storage.head(shard).await? == number { Ok(number) } else { Err(Disagreement::Gap(shard, number + 1)) }
 }
 
-async fn check_document(storage: &impl Storage, document: &[u8]) -> Result<(), Disagreement> {
-    let stamp = storage.stamp(&Sha256::digest(document).into()).await?.ok_or(Disagreement::NotInLog)?;
+async fn check_document(storage: &impl Storage, shard: u32, document: &[u8]) -> Result<(), Disagreement> {
+    let stamp = storage.stamp_in(shard, &Sha256::digest(document).into()).await?.ok_or(Disagreement::NotInLog)?;
     let before = Position { number: stamp.position.number.saturating_sub(1), ..stamp.position };
     let entries = storage.log_after(before, 1, usize::MAX).await?;
     if entries.first().is_some_and(|entry| entry.document == document) { Ok(()) } else { Err(Disagreement::NotInLog) }

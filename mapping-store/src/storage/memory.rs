@@ -105,7 +105,7 @@ impl Storage for Memory {
         Ok(kept.update_all(updates, self.shards))
     }
 
-    async fn stamp(&self, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
+    async fn stamp_in(&self, _shard: u32, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
         Ok(self.kept().stamps.get(hash).copied())
     }
 

@@ -5,9 +5,12 @@
 //! entries, its stamps and its place in the index happen in one atomic step, if the record is still the one that was read.
 //! What a record says is the store's business: an engine sees bytes and a revision.
 //!
-//! [`Rocks`] keeps it all in RocksDB. `suite` holds the behaviour that every engine must show.
+//! [`Rocks`] keeps it all in RocksDB, [`Cql`] in a cluster of Apache Cassandra or ScyllaDB; [`Engine`] is either, as the settings say. `suite` holds the
+//! behaviour that every engine must show.
 
 mod check;
+mod cql;
+mod engine;
 #[cfg(test)]
 pub(crate) mod memory;
 mod rocks;
@@ -23,6 +26,8 @@ use protocol::receipt::Position;
 use crate::label::Label;
 
 pub use check::{Checked, Disagreement, check};
+pub use cql::{ClusterConfig, Cql, InheritedEntry, InheritedRecord, SchemaConfig};
+pub use engine::Engine;
 pub use protocol::change::{Kind, LogEntry};
 pub use rocks::Rocks;
 
@@ -43,8 +48,22 @@ pub trait Storage: Send + Sync + 'static {
     /// in one step. After an error nobody can say what was done; none of it may be acknowledged.
     fn update(&self, updates: Vec<Update>) -> impl Future<Output = Result<Vec<Updated>, StorageError>> + Send;
 
-    /// Where and when the document of this hash was published, if it was.
-    fn stamp(&self, hash: &[u8; 32]) -> impl Future<Output = Result<Option<Stamp>, StorageError>> + Send;
+    /// Where and when the document of this hash was published, if it was; asked where entries of labels of this shard have
+    /// their stamps ([`shard_of`]). Older entries, of before the database was moved to this engine, are found from any shard.
+    fn stamp_in(&self, shard: u32, hash: &[u8; 32])
+    -> impl Future<Output = Result<Option<Stamp>, StorageError>> + Send;
+
+    /// As [`Storage::stamp_in`], for who does not know the shard: asks one after another.
+    fn stamp(&self, hash: &[u8; 32]) -> impl Future<Output = Result<Option<Stamp>, StorageError>> + Send {
+        async move {
+            for shard in 0..self.shards() {
+                if let Some(stamp) = self.stamp_in(shard, hash).await? {
+                    return Ok(Some(stamp));
+                }
+            }
+            Ok(None)
+        }
+    }
 
     /// The number of a shard's last entry; 0 if there is none.
     fn head(&self, shard: u32) -> impl Future<Output = Result<u64, StorageError>> + Send;
@@ -222,9 +241,11 @@ pub enum StorageError {
     },
 }
 
-/// The shard in which a label's entries stand: all of one label in one shard, so that they keep their order.
+/// The shard in which a label's entries stand: all of one label in one shard, so that they keep their order. Later labels have
+/// the same shard or a later one.
 #[must_use]
 pub fn shard_of(label: &Label, shards: u32) -> u32 {
     let [_version, a, b, c, d, ..] = *label;
-    u32::from_be_bytes([a, b, c, d]) % shards.max(1)
+    let part = (u64::from(u32::from_be_bytes([a, b, c, d])) * u64::from(shards.max(1))) >> 32;
+    u32::try_from(part).expect("a fraction of a number of 32 bits has 32 bits")
 }

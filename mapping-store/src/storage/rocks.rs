@@ -303,7 +303,7 @@ impl Storage for Rocks {
         self.write_group(&updates)
     }
 
-    async fn stamp(&self, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
+    async fn stamp_in(&self, _shard: u32, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
         let value = self.db.get_pinned_cf(self.family(STAMPS), hash)?;
         value.map(|value| decode_stamp(&value).ok_or(StorageError::Damaged("a stamp"))).transpose()
     }

@@ -268,7 +268,7 @@ async fn concurrent_updates_of_one_record_lose_nothing<S: Storage>(storage: Arc<
 }
 
 /// Every behaviour, each in a fresh engine.
-async fn every_behaviour<S: Storage>(fresh: impl Fn() -> S) {
+pub(super) async fn every_behaviour<S: Storage>(fresh: impl Fn() -> S) {
     a_record_is_there_once_it_is_written(&fresh()).await;
     an_update_of_a_changed_record_does_nothing(&fresh()).await;
     a_conflict_leaves_the_rest_of_its_group_alone(&fresh()).await;

@@ -1,5 +1,7 @@
 //! Why a store is not opened, a document not published, a lookup not answered.
 
+use std::path::PathBuf;
+
 use protocol::authenticated::MappingError;
 use protocol::conflict::QueryError;
 use protocol::{DocumentError, SignatureError};
@@ -26,9 +28,24 @@ pub enum OpenError {
          --brings-forward` from a kept change feed, or restore it with --accept-loss"
     )]
     Restored(u64),
+    /// Carried into a cluster.
+    #[error("the database was moved into a cluster: serve that one ([store.cluster])")]
+    Moved,
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A cluster where only an embedded database will do.
+    #[error("the settings name a cluster ([store.cluster]); this is for an embedded database")]
+    Cluster,
+    /// No cluster where one is needed.
+    #[error("the settings name no cluster ([store.cluster])")]
+    NoCluster,
+    /// A key file that all stores of a cluster share.
+    #[error("{0} is missing: `mapping-store schema` makes it once, and every store of the cluster has a copy")]
+    NotShared(PathBuf),
+    /// The cluster's database is another one's, or was never set up.
+    #[error("the hash key of the cluster's database is not set: run `mapping-store schema` once")]
+    NoHashKey,
     /// A setting.
     #[error(transparent)]
     Config(#[from] ConfigError),

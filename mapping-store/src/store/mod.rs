@@ -4,6 +4,7 @@ mod conflict;
 mod error;
 mod find;
 mod lookup;
+pub(crate) mod moved;
 mod publish;
 mod restored;
 pub(crate) mod rotation;
@@ -24,12 +25,15 @@ use crate::config::StoreConfig;
 use crate::hash_key::{self, HashKeyError};
 use crate::issuers::Issuers;
 use crate::label::{Labels, Ring};
-use crate::storage::{Checked, Disagreement, LogEntry, Rocks, Storage, StorageError};
+use crate::storage::{
+    Checked, ClusterConfig, Cql, Disagreement, Engine, LogEntry, Rocks, SchemaConfig, Storage, StorageError,
+};
 use crate::writer::{Answer, Parts, Writer, Written};
 
 pub use error::{ConflictError, LookupFailure, OpenError, PublishError};
 pub use lookup::Answered;
-pub(crate) use restored::mark as mark_restored;
+pub(crate) use restored::{is_restored, mark as mark_restored};
+pub(crate) use rotation::cpi_of;
 pub use rotation::{Rotating, RotationError};
 
 /// Where the time comes from.
@@ -51,7 +55,7 @@ pub enum Published {
 }
 
 /// A mapping store over an engine.
-pub struct Store<S: Storage = Rocks> {
+pub struct Store<S: Storage = Engine> {
     shared: Arc<Shared<S>>,
 }
 
@@ -84,16 +88,49 @@ impl<S: Storage> Clone for Store<S> {
 }
 
 impl Store {
-    /// Opens the database, creating it and its keys if they are missing.
+    /// Opens the database that the settings name: the embedded one as [`Store::open`], or that of a cluster.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        match &config.cluster {
+            None => Self::open(config, clock),
+            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
+        }
+    }
+
+    /// As [`Store::connect`], and takes a database that was restored from a backup: see [`Store::open_to_bring_forward`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub async fn connect_to_bring_forward(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        match &config.cluster {
+            None => Self::open_to_bring_forward(config, clock),
+            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
+        }
+    }
+
+    /// As [`Store::connect`]; nothing is published in it, and an embedded database is not changed: see [`Store::open_read_only`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub async fn connect_to_read(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        match &config.cluster {
+            None => Self::open_read_only(config, clock),
+            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
+        }
+    }
+
+    /// Opens the embedded database, creating it and its keys if they are missing.
     ///
     /// # Errors
     ///
     /// [`OpenError`] names the file or setting.
     pub fn open(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        // Settings first: a wrong one creates nothing.
-        config.trust()?;
-        config.issuers()?;
-        let storage = Rocks::open(&config.folder, config.cache_bytes)?;
+        let storage = Self::embedded(config)?;
         restored::refuse(&storage)?;
         Self::over_rocks(storage, config, clock)
     }
@@ -105,12 +142,10 @@ impl Store {
     ///
     /// [`OpenError`] names the file or setting.
     pub fn open_to_bring_forward(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        config.trust()?;
-        config.issuers()?;
-        Self::over_rocks(Rocks::open(&config.folder, config.cache_bytes)?, config, clock)
+        Self::over_rocks(Self::embedded(config)?, config, clock)
     }
 
-    /// Opens a database to read it: a backup, or one that nobody serves. Nothing is changed in it, nothing can be published.
+    /// Opens an embedded database to read it: a backup, or one that nobody serves. Nothing is changed in it, nothing can be published.
     ///
     /// # Errors
     ///
@@ -124,7 +159,40 @@ impl Store {
             return Err(HashKeyError::Other(source.to_string()).into());
         }
         let heads = storage.heads();
-        Self::over(storage, heads, ring, config, clock)
+        Self::over(Engine::Rocks(Box::new(storage)), heads, ring, config, clock)
+    }
+
+    /// Creates what the stores of a cluster share: keyspace and tables, the hash key and the receipt key. What is there stays. Both key
+    /// files are then copied to every store.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting; [`OpenError::NoCluster`].
+    pub async fn create_schema(config: &StoreConfig, schema: &SchemaConfig) -> Result<(), OpenError> {
+        let cluster = config.cluster.as_ref().ok_or(OpenError::NoCluster)?;
+        Cql::create_schema(cluster, schema).await?;
+        let storage = Cql::connect(cluster).await?;
+        let checks = storage.note(hash_key::NOTE).await?.unwrap_or_default().as_chunks().0.to_vec();
+        let used = storage.heads().await?.iter().any(|head| *head > 0);
+        let known = hash_key::Known { checks, used };
+        let settled = hash_key::Source::of(&config.hash_key_file).settle(&known, rand::random)?;
+        if settled.changed {
+            storage.set_note(hash_key::NOTE, Some(settled.ring.checks().as_flattened())).await?;
+        }
+        secret_file::read_or_create::<32>(&config.receipt_key_file, rand::random)?;
+        Ok(())
+    }
+
+    /// Opens the folder's database. Settings first: a wrong one creates nothing.
+    fn embedded(config: &StoreConfig) -> Result<Rocks, OpenError> {
+        if config.cluster.is_some() {
+            return Err(OpenError::Cluster);
+        }
+        config.trust()?;
+        config.issuers()?;
+        let storage = Rocks::open(&config.folder, config.cache_bytes)?;
+        moved::refuse(&storage)?;
+        Ok(storage)
     }
 
     fn over_rocks(storage: Rocks, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
@@ -134,18 +202,69 @@ impl Store {
             storage.write_note(hash_key::NOTE, Some(settled.ring.checks().as_flattened()))?;
         }
         let heads = storage.heads();
-        Self::over(storage, heads, settled.ring, config, clock)
+        Self::over(Engine::Rocks(Box::new(storage)), heads, settled.ring, config, clock)
+    }
+
+    /// Makes no key: one that only this process has would part it from the others.
+    async fn over_cluster(cluster: &ClusterConfig, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        config.trust()?;
+        config.issuers()?;
+        let source = hash_key::Source::of(&config.hash_key_file);
+        let ring = source.read()?.ok_or_else(|| OpenError::NotShared(config.hash_key_file.clone()))?;
+        if secret_file::read(&config.receipt_key_file)?.is_none() {
+            return Err(OpenError::NotShared(config.receipt_key_file.clone()));
+        }
+        let storage = Cql::connect(cluster).await?;
+        let checks = storage.note(hash_key::NOTE).await?.ok_or(OpenError::NoHashKey)?;
+        if checks != ring.checks().as_flattened() {
+            return Err(HashKeyError::Other(source.to_string()).into());
+        }
+        let heads = storage.heads().await?;
+        Self::over(Engine::Cql(storage), heads, ring, config, clock)
     }
 
     /// Copies the database as it is now into `folder`, which must not exist. Publications go on meanwhile.
     ///
     /// # Errors
     ///
-    /// [`StorageError`].
+    /// [`StorageError`]; a cluster has means of its own.
     pub async fn checkpoint(&self, folder: PathBuf) -> Result<(), StorageError> {
         let store = self.clone();
-        let copying = tokio::task::spawn_blocking(move || store.shared.storage.checkpoint(&folder));
+        let copying = tokio::task::spawn_blocking(move || match store.shared.storage.embedded() {
+            Some(rocks) => rocks.checkpoint(&folder),
+            None => Err(StorageError::Failed("a cluster is backed up by its own means".to_owned())),
+        });
         copying.await.unwrap_or_else(|_| Err(StorageError::Failed("the copy was cut off".to_owned())))
+    }
+
+    /// Whether other stores have the same database.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(*self.shared.storage, Engine::Cql(_))
+    }
+
+    /// Whether the engine answers.
+    pub(crate) async fn is_ready(&self) -> bool {
+        match &*self.shared.storage {
+            Engine::Rocks(_) => true,
+            Engine::Cql(cluster) => cluster.is_ready().await,
+        }
+    }
+
+    /// Learns what other stores of the same cluster have published, for those who wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub(crate) async fn look_around(&self) -> Result<(), StorageError> {
+        let Engine::Cql(cluster) = &*self.shared.storage else { return Ok(()) };
+        for (head, known) in cluster.heads().await?.into_iter().zip(&*self.shared.heads) {
+            known.send_if_modified(|known| {
+                let later = *known < head;
+                *known = head.max(*known);
+                later
+            });
+        }
+        Ok(())
     }
 }
 
@@ -250,9 +369,9 @@ impl<S: Storage> Store<S> {
         self.shared.trust.max_credential_lifetime()
     }
 
-    /// When the document of this hash was published, if it was.
-    pub(crate) async fn published_at(&self, hash: &[u8; 32]) -> Result<Option<Timestamp>, StorageError> {
-        Ok(self.shared.storage.stamp(hash).await?.map(|stamp| stamp.at))
+    /// When the document of this hash was published, if it was: one whose entry stands in this shard.
+    pub(crate) async fn published_at(&self, shard: u32, hash: &[u8; 32]) -> Result<Option<Timestamp>, StorageError> {
+        Ok(self.shared.storage.stamp_in(shard, hash).await?.map(|stamp| stamp.at))
     }
 
     /// The engine itself.

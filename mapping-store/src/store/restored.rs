@@ -14,6 +14,11 @@ pub(super) fn refuse(storage: &Rocks) -> Result<(), OpenError> {
     storage.read_note(NOTE)?.map_or(Ok(()), |_| Err(OpenError::Restored(storage.heads().iter().sum())))
 }
 
+/// Whether it is marked.
+pub(crate) async fn is_restored(storage: &Rocks) -> Result<bool, StorageError> {
+    Ok(storage.note(NOTE).await?.is_some())
+}
+
 /// Marks a database.
 pub(crate) fn mark(storage: &Rocks) -> Result<(), StorageError> {
     let heads: Vec<u8> = storage.heads().into_iter().flat_map(u64::to_be_bytes).collect();

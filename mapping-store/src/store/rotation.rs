@@ -28,6 +28,11 @@ const STEP_BYTES: usize = 1024 * 1024;
 /// Why the hash key is not changed, or not yet.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
+    /// Several stores would have to change it at one moment.
+    #[error(
+        "the hash key of a cluster's database cannot be changed: export it, and import it into one with another key"
+    )]
+    Cluster,
     /// The key's file.
     #[error(transparent)]
     Key(#[from] HashKeyError),

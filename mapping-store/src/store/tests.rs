@@ -53,6 +53,7 @@ impl Place {
                 number_prefixes: vec!["+1415".to_owned()],
                 mail_domains: Vec::new(),
             }],
+            cluster: None,
             cache_bytes: 8 << 20,
             max_answer_bytes: 900 * 1024,
         }

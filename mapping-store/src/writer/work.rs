@@ -16,7 +16,7 @@ use crate::label::Label;
 use crate::metrics;
 use crate::record::{Damaged, Record};
 use crate::rules;
-use crate::storage::{NewEntry, Storage, StorageError, Stored, Tally, Update, Updated};
+use crate::storage::{NewEntry, Storage, StorageError, Stored, Tally, Update, Updated, shard_of};
 
 /// Publications in a group.
 const GROUP: usize = 512;
@@ -119,7 +119,8 @@ impl<S: Storage> Work<S> {
         if let Some(place) = changes.known.get(&hash) {
             return Ok(Verdict::Entry { hash, place: *place, new: false });
         }
-        if let Some(stamp) = self.parts.storage.stamp(&hash).await.map_err(unreadable)? {
+        let shard = shard_of(&self.parts.labels.ring().current.label(document.cpi()), self.parts.storage.shards());
+        if let Some(stamp) = self.parts.storage.stamp_in(shard, &hash).await.map_err(unreadable)? {
             return Ok(Verdict::Settled(Ok(Written { hash, stamp, new: false })));
         }
         let (now, horizon) = ((self.parts.clock)(), self.parts.horizon);
@@ -241,7 +242,7 @@ impl Pending {
         if self.entries.is_empty() && self.before == self.after && self.moved_from.is_none() {
             return None;
         }
-        let (was, is) = (tally(&self.before), tally(&self.after));
+        let (was, is) = (self.before.tally(), self.after.tally());
         let gone = self.after.is_empty();
         Some(Update {
             label,
@@ -254,12 +255,6 @@ impl Pending {
             tally: Tally { live: is.live - was.live, tombstones: is.tombstones - was.tombstones },
         })
     }
-}
-
-fn tally(record: &Record) -> Tally {
-    let live = record.entries.iter().filter(|entry| entry.live).count();
-    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    Tally { live: count(live), tombstones: count(record.entries.len() - live) }
 }
 
 fn unreadable(error: StorageError) -> WriteError {

@@ -6,6 +6,7 @@
 mod authority;
 mod backups;
 mod binary;
+mod cluster;
 mod conflicts;
 mod crash;
 mod door;
@@ -14,6 +15,7 @@ mod feed;
 mod follow;
 mod identifier_query;
 mod imports;
+mod moving;
 mod papers;
 mod place;
 mod publications;

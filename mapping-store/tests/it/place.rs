@@ -96,6 +96,7 @@ impl Place {
                     number_prefixes: vec!["+1415555".to_owned()],
                     mail_domains: vec!["example.com".to_owned()],
                 }],
+                cluster: None,
                 cache_bytes: CACHE,
                 max_answer_bytes: 900 * 1024,
             },
@@ -160,7 +161,7 @@ impl Server {
 
     pub(crate) async fn start_with(place: &Place, config: Config) -> Self {
         config.check().unwrap();
-        let store = Store::open(&config.store, place.clock()).unwrap();
+        let store = Store::connect(&config.store, place.clock()).await.unwrap();
         let listeners: Listeners = config.bind().await.unwrap();
         let address = listeners.public.local_addr();
         let admin = listeners.admin.as_ref().unwrap().local_addr();

@@ -1,0 +1,306 @@
+//! Updates: one conditional batch for each bucket, or a few where it would grow large.
+//!
+//! 1. The base: the bucket as it is settled, from our own last write or from a serial read.
+//! 2. The revisions of the records concerned, by a read of a quorum; whatever is not as expected is a conflict.
+//! 3. The batch: everything that changes, the version after the base's, and whose write it is; if the version is still the base's.
+//!    If so, nothing has changed since the base was read, so the revisions were those of the base.
+//!
+//! Of a batch whose outcome is unknown the same is sent again: of all of them one can apply, since the version moves on with it. If
+//! none is said to have, the row of that version's write says whether one of ours did.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use protocol::receipt::Position;
+use scylla::response::query_result::QueryResult;
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use scylla::value::{CqlValue, Row};
+use tokio::time::Instant;
+
+use super::super::{NewEntry, StorageError, Update, Updated, in_turn, shard_of};
+use super::Shared;
+use super::bucket::{Bucket, big, blob, column, int, tiny};
+use super::read::due_key;
+use super::schema::{DUE, RECORD};
+use super::session::{Failure, unreadable};
+use super::statements::Statements;
+use crate::label::Label;
+
+/// Buckets that are written to at once, of one call.
+const BUCKETS_AT_ONCE: usize = 64;
+/// What a batch holds at most, in bytes and roughly, unless one update alone is larger. Batches of one partition are exempt from
+/// `batch_size_fail_threshold`.
+const BATCH_BYTES: usize = 128 * 1024;
+/// What an update or entry takes beside record and document, roughly.
+const OVERHEAD_BYTES: usize = 256;
+/// How many times the timeout of one request a conditional write is given: by then a node that stands still has been left alone.
+const SETTLING: u32 = 3;
+/// How often a bucket is tried that others write to as well.
+const RACES: u32 = 12;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Updates of one bucket that are written together, and which they are of all.
+#[derive(Default)]
+struct Piece {
+    which: Vec<usize>,
+    updates: Vec<Update>,
+    bytes: usize,
+}
+
+/// A batch and what it comes to.
+struct Change {
+    batch: Batch,
+    values: Vec<Vec<Option<CqlValue>>>,
+    bucket: u32,
+    after: Bucket,
+    /// Whose write it is.
+    writer: [u8; 16],
+    outcomes: Vec<Updated>,
+}
+
+impl Shared {
+    pub(super) async fn update(&self, updates: Vec<Update>) -> Result<Vec<Updated>, StorageError> {
+        let mut outcomes = vec![Updated::Conflict; updates.len()];
+        let buckets = split(updates, self.buckets)?;
+        let written = stream::iter(buckets).map(|(bucket, pieces)| self.update_bucket(bucket, pieces));
+        let written: Vec<_> = written.buffer_unordered(BUCKETS_AT_ONCE).try_collect().await?;
+        for (which, outcome) in written.into_iter().flatten() {
+            outcomes[which] = outcome;
+        }
+        Ok(outcomes)
+    }
+
+    async fn update_bucket(&self, bucket: u32, pieces: Vec<Piece>) -> Result<Vec<(usize, Updated)>, StorageError> {
+        let mut bases = self.bases[bucket as usize % self.bases.len()].lock().await;
+        let mut outcomes = Vec::new();
+        for piece in pieces {
+            let written = self.write(&mut bases, bucket, &piece.updates).await?;
+            outcomes.extend(piece.which.into_iter().zip(written));
+        }
+        Ok(outcomes)
+    }
+
+    async fn write(
+        &self,
+        bases: &mut HashMap<u32, Bucket>,
+        bucket: u32,
+        updates: &[Update],
+    ) -> Result<Vec<Updated>, StorageError> {
+        for race in 0..RACES {
+            // Out of there for as long as it is in doubt.
+            let base = match bases.remove(&bucket) {
+                Some(base) => base,
+                None => self.settled(bucket).await?,
+            };
+            let revisions = self.revisions(bucket, updates).await?;
+            let fresh: Vec<_> = updates.iter().map(|update| is_fresh(update, &revisions)).collect();
+            if !fresh.contains(&true) {
+                bases.insert(bucket, base);
+                break;
+            }
+            let change = Change::of(&self.statements, bucket, base, updates, &fresh)?;
+            if self.commit(&change).await? {
+                bases.insert(bucket, change.after);
+                self.seen().take_in(bucket, change.after);
+                return Ok(change.outcomes);
+            }
+            pause(race).await;
+        }
+        Ok(vec![Updated::Conflict; updates.len()])
+    }
+
+    /// The revisions of the records that are there.
+    async fn revisions(&self, bucket: u32, updates: &[Update]) -> Result<HashMap<Label, u64>, StorageError> {
+        let labels: Vec<_> =
+            updates.iter().flat_map(|update| [Some(&update.label), update.moved_from.as_ref()]).flatten().collect();
+        let labels: Vec<_> = labels.into_iter().map(|label| label.as_slice()).collect();
+        let rows = self.read(&self.statements.revisions, (column(bucket), labels)).await?;
+        let rows = rows.rows::<(&[u8], i64)>().map_err(unreadable)?;
+        let revision = |row: Result<(&[u8], i64), _>| {
+            let (label, revision) = row.map_err(unreadable)?;
+            Ok((label.try_into().map_err(unreadable)?, u64::try_from(revision).map_err(unreadable)?))
+        };
+        rows.map(revision).collect()
+    }
+
+    /// Whether the change was made. If this cannot be settled in time, an error.
+    async fn commit(&self, change: &Change) -> Result<bool, StorageError> {
+        self.insist(|| self.try_commit(change)).await
+    }
+
+    /// Tries again what may be tried again, until it is done, refused, or has had its time.
+    pub(super) async fn insist<T, A>(&self, attempt: impl Fn() -> A) -> Result<T, StorageError>
+    where
+        A: Future<Output = Result<T, Failure>>,
+    {
+        let (until, mut attempts) = (Instant::now() + SETTLING * self.request_timeout, 0);
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) if failure.is_refusal || Instant::now() >= until => return Err(failure.error),
+                Err(_) => pause(attempts).await,
+            }
+            attempts += 1;
+        }
+    }
+
+    async fn try_commit(&self, change: &Change) -> Result<bool, Failure> {
+        let result = self.bounded(self.session.batch(&change.batch, &change.values)).await?;
+        if is_applied(result)? {
+            return Ok(true);
+        }
+        // This one was not. An earlier one may have been, or somebody else's.
+        let version = change.after.version.to_be_bytes();
+        let rows = self.ask(&self.statements.writer, (column(change.bucket), version.as_slice())).await?;
+        let writer = rows.maybe_first_row::<(&[u8],)>().map_err(unreadable)?;
+        Ok(writer.is_some_and(|(writer,)| writer == change.writer))
+    }
+}
+
+/// Whether the first column of a conditional write's answer says that it was done.
+pub(super) fn is_applied(result: QueryResult) -> Result<bool, StorageError> {
+    let rows = result.into_rows_result().map_err(unreadable)?;
+    let first = rows.maybe_first_row::<Row>().map_err(unreadable)?;
+    match first.and_then(|row| row.columns.into_iter().next()).flatten() {
+        Some(CqlValue::Boolean(applied)) => Ok(applied),
+        _ => Err(unreadable(())),
+    }
+}
+
+/// Waits before another try: longer with each, and not as long as others do.
+pub(super) async fn pause(attempt: u32) {
+    let most = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
+    tokio::time::sleep(most.mul_f64(rand::random_range(0.5..=1.0))).await;
+}
+
+fn is_fresh(update: &Update, revisions: &HashMap<Label, u64>) -> bool {
+    let revision = |label: &Label| revisions.get(label).copied().unwrap_or_default();
+    match &update.moved_from {
+        Some(old) => revision(old) == update.expected && revision(&update.label) == 0,
+        None => revision(&update.label) == update.expected,
+    }
+}
+
+/// The updates of each bucket, in pieces, in the order of their first turns. Those of a record that comes before among them are
+/// left out: they are conflicts.
+fn split(updates: Vec<Update>, buckets: u32) -> Result<BTreeMap<u32, Vec<Piece>>, StorageError> {
+    let mut touched = HashSet::with_capacity(updates.len());
+    let mut split: BTreeMap<u32, Vec<Piece>> = BTreeMap::new();
+    let mut numbered: Vec<_> = updates.into_iter().enumerate().collect();
+    numbered.sort_by_key(|(which, update)| (update.entries.iter().map(|entry| entry.turn).min(), *which));
+    numbered.sort_by_key(|(_, update)| update.entries.is_empty());
+    for (which, update) in numbered {
+        let bucket = shard_of(&update.label, buckets);
+        let mut is_first = touched.insert(update.label);
+        if let Some(old) = update.moved_from {
+            if shard_of(&old, buckets) != bucket {
+                return Err(StorageError::Failed("a record cannot move to another bucket of the cluster".to_owned()));
+            }
+            is_first &= touched.insert(old);
+        }
+        if is_first {
+            let pieces = split.entry(bucket).or_default();
+            let bytes = size(&update);
+            if pieces.last().is_none_or(|piece| piece.bytes + bytes > BATCH_BYTES) {
+                pieces.push(Piece::default());
+            }
+            if let Some(piece) = pieces.last_mut() {
+                piece.which.push(which);
+                piece.updates.push(update);
+                piece.bytes += bytes;
+            }
+        }
+    }
+    Ok(split)
+}
+
+fn size(update: &Update) -> usize {
+    let entries: usize = update.entries.iter().map(|entry| entry.document.len() + OVERHEAD_BYTES).sum();
+    OVERHEAD_BYTES + update.record.as_ref().map_or(0, Vec::len) + entries
+}
+
+impl Change {
+    /// What becomes of the bucket with those updates that are `fresh`.
+    fn of(
+        statements: &Statements,
+        bucket: u32,
+        base: Bucket,
+        updates: &[Update],
+        fresh: &[bool],
+    ) -> Result<Self, StorageError> {
+        let after = Bucket { version: base.version + 1, ..base };
+        let outcome = |fresh: &bool| if *fresh { Updated::Done(Vec::new()) } else { Updated::Conflict };
+        let mut change = Self {
+            batch: Batch::new(BatchType::Unlogged),
+            values: Vec::new(),
+            bucket,
+            after,
+            writer: rand::random(),
+            outcomes: fresh.iter().map(outcome).collect(),
+        };
+        for (update, _) in updates.iter().zip(fresh).filter(|(_, fresh)| **fresh) {
+            change.after.tally += update.tally;
+            change.put_update(statements, update);
+        }
+        for (update, entry) in in_turn(updates, |update| fresh[update]) {
+            change.after.head += 1;
+            let position = Position { shard: bucket, number: change.after.last_number()? };
+            change.put_entry(statements, &updates[update].entries[entry]);
+            if let Updated::Done(positions) = &mut change.outcomes[update] {
+                positions.push(position);
+            }
+        }
+        let write = vec![int(bucket), blob(&after.version.to_be_bytes()), blob(&change.writer)];
+        change.put(&statements.put_write, write);
+        let Bucket { version, head, tally } = change.after;
+        let expected = (base.version > 0).then_some(CqlValue::BigInt(base.version));
+        let advance = vec![big(version), big(head), big(tally.live), big(tally.tombstones), int(bucket), expected];
+        change.put(&statements.advance, advance);
+        Ok(change)
+    }
+
+    fn put_update(&mut self, statements: &Statements, update: &Update) {
+        let bucket = int(self.bucket);
+        let delete = |kind, key: &[u8]| vec![bucket.clone(), tiny(kind), blob(key)];
+        match &update.record {
+            Some(record) => {
+                let values = vec![bucket.clone(), blob(&update.label), big(self.after.version), blob(record)];
+                self.put(&statements.put_record, values);
+            }
+            None => self.put(&statements.delete, delete(RECORD, &update.label)),
+        }
+        if let Some(old) = &update.moved_from {
+            self.put(&statements.delete, delete(RECORD, old));
+        }
+        if update.was_due != update.is_due || update.moved_from.is_some() {
+            if let Some(time) = update.was_due {
+                let key = due_key(time, update.moved_from.as_ref().unwrap_or(&update.label));
+                self.put(&statements.delete, delete(DUE, &key));
+            }
+            if let Some(time) = update.is_due {
+                self.put(&statements.put_due, vec![bucket, blob(&due_key(time, &update.label))]);
+            }
+        }
+    }
+
+    /// An entry with the number that is the head.
+    fn put_entry(&mut self, statements: &Statements, entry: &NewEntry) {
+        let (bucket, number) = (int(self.bucket), self.after.head);
+        let code = tiny(entry.kind.code().cast_signed());
+        let values = vec![bucket.clone(), blob(&number.to_be_bytes()), code, blob(&entry.document)];
+        self.put(&statements.put_entry, values);
+        let at = i64::try_from(entry.at.seconds()).unwrap_or(i64::MAX);
+        self.put(&statements.put_stamp, vec![bucket, blob(&entry.hash), big(number), big(at)]);
+    }
+
+    fn put(&mut self, statement: &PreparedStatement, values: Vec<Option<CqlValue>>) {
+        self.batch.append_statement(BatchStatement::PreparedStatement(statement.clone()));
+        self.values.push(values);
+    }
+}
+
+#[cfg(test)]
+mod tests;
