@@ -20,6 +20,7 @@ mod enrollment;
 #[allow(dead_code, reason = "the cast is the client's; not everybody is needed here")]
 mod fixtures;
 mod interim;
+mod manifests;
 mod mimi_query;
 mod oblivious;
 mod page;
