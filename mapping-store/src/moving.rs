@@ -17,7 +17,7 @@ use crate::hash_key::{self, HashKeyError};
 use crate::label::{Label, Ring};
 use crate::record::Record;
 use crate::storage::{
-    Cql, InheritedEntry, InheritedRecord, LogEntry, Rocks, Storage as _, StorageError, Stored, Tally, shard_of,
+    Cql, InheritedEntry, InheritedRecord, LogEntry, Rocks, Storage as _, StorageError, Stored, Tally,
 };
 use crate::store::{OpenError, cpi_of, moved};
 
@@ -100,7 +100,7 @@ pub async fn carry(
             at = last.position;
             carried.entries += entries.len() as u64;
             let records = records_of(&source, &ring, &entries).await?;
-            target.inherit(&with_stamps(&source, &ring, entries).await?, &records).await?;
+            target.inherit(&with_stamps(&source, entries).await?, &records).await?;
             watch(carried);
         }
     }
@@ -155,12 +155,11 @@ async fn records_of(
     Ok(records)
 }
 
-async fn with_stamps(source: &Rocks, ring: &Ring, entries: Vec<LogEntry>) -> Result<Vec<InheritedEntry>, StorageError> {
+async fn with_stamps(source: &Rocks, entries: Vec<LogEntry>) -> Result<Vec<InheritedEntry>, StorageError> {
     let mut inherited = Vec::with_capacity(entries.len());
     for entry in entries {
         let hash = Sha256::digest(&entry.document).into();
-        let shard = shard_of(&ring.current.label(&cpi_of(&entry)?), source.shards());
-        let stamp = source.stamp_in(shard, &hash).await?.ok_or(StorageError::Damaged("a stamp"))?;
+        let stamp = source.stamp_in(entry.position.shard, &hash).await?.ok_or(StorageError::Damaged("a stamp"))?;
         inherited.push(InheritedEntry { entry, hash, at: stamp.at });
     }
     Ok(inherited)

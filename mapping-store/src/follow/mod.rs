@@ -107,7 +107,7 @@ impl Follower {
     pub async fn run(&self, shutdown: CancellationToken) {
         let (mut pause, mut followed, mut tasks) = (MIN_PAUSE, 0, tokio::task::JoinSet::new());
         loop {
-            let wait = match shutdown.run_until_cancelled(self.describe_once_caught_up(followed)).await {
+            match shutdown.run_until_cancelled(self.describe_once_caught_up(followed)).await {
                 None => break,
                 Some(Ok((name, shards))) => {
                     for shard in followed..shards {
@@ -116,14 +116,13 @@ impl Follower {
                         tasks.spawn(async move { Self { source, store }.follow(&name, shard, &shutdown).await });
                     }
                     (followed, pause) = (shards.max(followed), MIN_PAUSE);
-                    DESCRIBE_EVERY
                 }
                 Some(Err(error)) => {
                     pause = self.rest(&error, pause, &shutdown).await;
                     continue;
                 }
-            };
-            if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(DESCRIBE_EVERY)).await.is_none() {
                 break;
             }
         }

@@ -94,10 +94,7 @@ impl Store {
     ///
     /// [`OpenError`] names the file or setting.
     pub async fn connect(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        match &config.cluster {
-            None => Self::open(config, clock),
-            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
-        }
+        Self::of_either(config, clock, Self::open).await
     }
 
     /// As [`Store::connect`], and takes a database that was restored from a backup: see [`Store::open_to_bring_forward`].
@@ -106,10 +103,7 @@ impl Store {
     ///
     /// [`OpenError`] names the file or setting.
     pub async fn connect_to_bring_forward(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        match &config.cluster {
-            None => Self::open_to_bring_forward(config, clock),
-            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
-        }
+        Self::of_either(config, clock, Self::open_to_bring_forward).await
     }
 
     /// As [`Store::connect`]; nothing is published in it, and an embedded database is not changed: see [`Store::open_read_only`].
@@ -118,10 +112,7 @@ impl Store {
     ///
     /// [`OpenError`] names the file or setting.
     pub async fn connect_to_read(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        match &config.cluster {
-            None => Self::open_read_only(config, clock),
-            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
-        }
+        Self::of_either(config, clock, Self::open_read_only).await
     }
 
     /// Opens the embedded database, creating it and its keys if they are missing.
@@ -181,6 +172,18 @@ impl Store {
         }
         secret_file::read_or_create::<32>(&config.receipt_key_file, rand::random)?;
         Ok(())
+    }
+
+    /// The cluster's database if the settings name one, or else what `embedded` opens.
+    async fn of_either(
+        config: &StoreConfig,
+        clock: Clock,
+        embedded: impl FnOnce(&StoreConfig, Clock) -> Result<Self, OpenError>,
+    ) -> Result<Self, OpenError> {
+        match &config.cluster {
+            None => embedded(config, clock),
+            Some(cluster) => Self::over_cluster(cluster, config, clock).await,
+        }
     }
 
     /// Opens the folder's database. Settings first: a wrong one creates nothing.
