@@ -2,28 +2,12 @@
 //! does not verify; never a panic.
 #![no_main]
 
-use std::sync::LazyLock;
-
 use client::cache::{Cache, Freshness};
+use fuzz::{CPI, TRUST};
 use libfuzzer_sys::fuzz_target;
-use protocol::cpi::Cpi;
-use protocol::credential::{DEFAULT_LIFETIME, Method};
-use protocol::trust::{TrustAnchor, TrustAnchors};
-use protocol::{SigningKey, Timestamp};
+use protocol::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_060);
-
-/// The prover of the documents in `corpus/client_cache`.
-static TRUST: LazyLock<TrustAnchors> = LazyLock::new(|| {
-    TrustAnchors::new(vec![TrustAnchor {
-        prover: "prover.example".to_owned(),
-        keys: vec![SigningKey::from_seed(&[2; 32]).public()],
-        methods: vec![Method::SmsOtp, Method::EmailOtp],
-        max_credential_lifetime: DEFAULT_LIFETIME,
-    }])
-});
-
-static CPI: LazyLock<Cpi> = LazyLock::new(|| Cpi::parse("tel:+14155552671").expect("a canonical number"));
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut cache) = Cache::from_bytes(bytes, Freshness::default()) else { return };

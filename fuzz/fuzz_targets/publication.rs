@@ -3,29 +3,15 @@
 //! only if its compact form is those bytes. Never a panic.
 #![no_main]
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
+use fuzz::{CPI, TRUST};
 use libfuzzer_sys::fuzz_target;
 use protocol::authenticated::UnverifiedMapping;
 use protocol::cpi::Cpi;
-use protocol::credential::{DEFAULT_LIFETIME, Method};
-use protocol::trust::{TrustAnchor, TrustAnchors};
-use protocol::{SigningKey, Timestamp};
+use protocol::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-
-/// The prover of `docs/vectors`, among which are the seeds.
-static TRUST: LazyLock<TrustAnchors> = LazyLock::new(|| {
-    TrustAnchors::new(vec![TrustAnchor {
-        prover: "prover.example".to_owned(),
-        keys: vec![SigningKey::from_seed(&[2; 32]).public()],
-        methods: vec![Method::SmsOtp, Method::EmailOtp],
-        max_credential_lifetime: DEFAULT_LIFETIME,
-    }])
-});
-
-static CPI: LazyLock<Cpi> = LazyLock::new(|| Cpi::parse("tel:+14155552671").expect("a canonical number"));
 
 fuzz_target!(|body: &[u8]| {
     let now = NOW.plus(Duration::from_secs(60));

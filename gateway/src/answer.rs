@@ -109,7 +109,7 @@ impl<T: Target> Gateway<T> {
         let response = self.inside.answer(&content, &self.metrics).await;
         let cost = response.extensions().get::<Cost>().map_or(1, |Cost(cost)| cost.get());
         self.budget.owe(&relay, cost - 1);
-        self.metrics.answer(response.status());
+        self.metrics.answers.count(response.status());
         let binary = self.inside.write(response, &content).map_err(|_| Problem::MalformedCapsule)?;
         let sealed = sealer.seal(&binary, &mut rand::rng());
         self.metrics.seconds.record(start.elapsed());

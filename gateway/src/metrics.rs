@@ -1,7 +1,7 @@
 //! The gateway's metrics: a public interface, listed in `docs/operations.md`. Labels are bounded; none comes from outside.
 
-use http::StatusCode;
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+use service::metrics::ByClass;
 
 /// Requests by outcome: `answered`, `keys`, or the name of the gateway's own problem.
 pub const REQUESTS: &str = "gateway_requests_total";
@@ -43,7 +43,7 @@ pub(crate) struct PerCapsule {
     pub(crate) capsule_bytes: Histogram,
     pub(crate) answer_bytes: Histogram,
     pub(crate) seconds: Histogram,
-    classes: [Counter; 4],
+    pub(crate) answers: ByClass,
 }
 
 impl PerCapsule {
@@ -54,18 +54,7 @@ impl PerCapsule {
             capsule_bytes: histogram!(CAPSULE_BYTES),
             answer_bytes: histogram!(ANSWER_BYTES),
             seconds: histogram!(SECONDS),
-            classes: ["2xx", "4xx", "5xx", "other"].map(|class| counter!(ANSWERS, "class" => class)),
+            answers: ByClass::new(ANSWERS),
         }
-    }
-
-    /// Counts an encapsulated answer.
-    pub(crate) fn answer(&self, status: StatusCode) {
-        let class = match status.as_u16() {
-            200..=299 => 0,
-            400..=499 => 1,
-            500..=599 => 2,
-            _ => 3,
-        };
-        self.classes[class].increment(1);
     }
 }

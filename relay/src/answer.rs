@@ -16,7 +16,7 @@ use crate::body::AnswerBody;
 use crate::config::{Config, ConfigError};
 use crate::forward::{Capsule, Gateway};
 use crate::keys::Keys;
-use crate::metrics;
+use crate::metrics::{self, FORWARDED, PerCapsule};
 use crate::problem::Problem;
 
 /// Where a gateway's keys are, below its route.
@@ -40,9 +40,11 @@ pub(crate) struct Relay {
     per_address: KeyedLimiter<IpAddr>,
     total: Limiter,
     max_request_bytes: u64,
+    metrics: PerCapsule,
 }
 
 impl Relay {
+    /// To be called once the recorder of metrics is installed.
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let mut routes: Vec<Arc<Route>> = Vec::new();
         for route in &config.routes {
@@ -63,6 +65,7 @@ impl Relay {
             per_address: KeyedLimiter::new(config.limits.per_address, config.limits.max_addresses),
             total: Limiter::new(config.limits.total),
             max_request_bytes: config.exchange.max_request_bytes,
+            metrics: PerCapsule::new(),
         })
     }
 
@@ -92,7 +95,10 @@ impl Relay {
             Ok((outcome, response)) => (outcome, response),
             Err(problem) => (problem.label(), problem.response()),
         };
-        ::metrics::counter!(metrics::REQUESTS, "outcome" => outcome).increment(1);
+        match outcome {
+            FORWARDED => self.metrics.forwarded.increment(1),
+            outcome => ::metrics::counter!(metrics::REQUESTS, "outcome" => outcome).increment(1),
+        }
         response
     }
 
@@ -121,10 +127,10 @@ impl Relay {
             streamed: media_type == CHUNKED,
             body: request.into_body(),
         };
-        let response = route.gateway.forward(capsule).await?;
-        ::metrics::histogram!(metrics::SECONDS).record(start.elapsed());
-        ::metrics::counter!(metrics::GATEWAY_ANSWERS, "class" => class(response.status().as_u16())).increment(1);
-        Ok(("forwarded", response))
+        let response = route.gateway.forward(capsule, &self.metrics).await?;
+        self.metrics.seconds.record(start.elapsed());
+        self.metrics.answers.count(response.status());
+        Ok((FORWARDED, response))
     }
 
     fn limit(&self, sender: IpAddr) -> Result<(), Problem> {
@@ -149,13 +155,4 @@ fn method_not_allowed(allow: &'static str) -> Response<AnswerBody> {
     let mut response = Problem::MethodNotAllowed.response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
-}
-
-const fn class(status: u16) -> &'static str {
-    match status {
-        200..=299 => "2xx",
-        400..=499 => "4xx",
-        500..=599 => "5xx",
-        _ => "other",
-    }
 }

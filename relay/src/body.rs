@@ -15,8 +15,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use metrics::Histogram;
 use service::metrics::float;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::slots::Slot;
 
@@ -75,31 +76,48 @@ pub(crate) struct Bounded {
     inner: Incoming,
     remaining: u64,
     passed: Passed,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Deadline,
     mishap: Mishap,
     declared_length: bool,
 }
 
+/// When a body has to have passed. There is a timer once it has to be waited for: of most there is nothing to wait for.
+struct Deadline {
+    at: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// Whether the time is over; whoever waits is woken when it is.
+    fn is_over(&mut self, waits: bool, context: &mut Context<'_>) -> bool {
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().poll(context).is_ready(),
+            None if waits => self.sleep.insert(Box::pin(sleep_until(self.at))).as_mut().poll(context).is_ready(),
+            None => Instant::now() >= self.at,
+        }
+    }
+}
+
 /// How much has passed, recorded when the body is over.
 struct Passed {
-    metric: &'static str,
+    metric: Histogram,
     bytes: u64,
 }
 
 impl Drop for Passed {
     fn drop(&mut self) {
-        ::metrics::histogram!(self.metric).record(float(self.bytes));
+        self.metric.record(float(self.bytes));
     }
 }
 
 impl Bounded {
     /// Its length is recorded as `metric` in the end.
-    pub(crate) fn new(inner: Incoming, max_bytes: u64, timeout: Duration, metric: &'static str) -> Self {
+    pub(crate) fn new(inner: Incoming, max_bytes: u64, timeout: Duration, metric: Histogram) -> Self {
         Self {
             inner,
             remaining: max_bytes,
             passed: Passed { metric, bytes: 0 },
-            deadline: Box::pin(sleep(timeout)),
+            deadline: Deadline { at: Instant::now() + timeout, sleep: None },
             mishap: Mishap::default(),
             declared_length: false,
         }
@@ -141,12 +159,12 @@ impl Body for Bounded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.deadline.as_mut().poll(context).is_ready() {
-            return self.fail(BodyError::TooSlow);
-        }
         loop {
             let polled = Pin::new(&mut self.inner).poll_frame(context);
             self.mishap.set_waiting(polled.is_pending());
+            if self.deadline.is_over(polled.is_pending(), context) {
+                return self.fail(BodyError::TooSlow);
+            }
             let frame = match std::task::ready!(polled) {
                 None => return Poll::Ready(None),
                 Some(Err(_)) => return self.fail(BodyError::Broken),

@@ -16,7 +16,7 @@ use service::outgoing::{self, Connector, Versions};
 
 use crate::body::{AnswerBody, BodyError, Bounded};
 use crate::config::{ConfigError, Exchange, RouteConfig};
-use crate::metrics;
+use crate::metrics::PerCapsule;
 use crate::problem::Problem;
 use crate::slots::Slots;
 
@@ -72,12 +72,16 @@ impl Gateway {
     }
 
     /// Forwards a capsule.
-    pub(crate) async fn forward(&self, capsule: Capsule) -> Result<Response<AnswerBody>, Problem> {
+    pub(crate) async fn forward(
+        &self,
+        capsule: Capsule,
+        metrics: &PerCapsule,
+    ) -> Result<Response<AnswerBody>, Problem> {
         let body = Bounded::new(
             capsule.body,
             self.exchange.max_request_bytes,
             self.exchange.body_timeout(),
-            metrics::CAPSULE_BYTES,
+            metrics.capsule_bytes.clone(),
         );
         let mishap = body.mishap();
         let gathered_bytes = if capsule.streamed { 0 } else { GATHERED_BYTES };
@@ -103,9 +107,13 @@ impl Gateway {
         }
         let response = answered.map_err(|_| Problem::GatewayTimeout)??;
         let (head, body) = response.into_parts();
-        let body =
-            Bounded::new(body, self.exchange.max_response_bytes, self.exchange.body_timeout(), metrics::ANSWER_BYTES)
-                .with_declared_length();
+        let body = Bounded::new(
+            body,
+            self.exchange.max_response_bytes,
+            self.exchange.body_timeout(),
+            metrics.answer_bytes.clone(),
+        )
+        .with_declared_length();
         let mut answer = Response::new(body.boxed());
         *answer.status_mut() = head.status;
         pass_headers(&head.headers, answer.headers_mut());

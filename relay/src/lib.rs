@@ -42,10 +42,10 @@ pub use service::Listeners;
 ///
 /// [`ConfigError`] if a route's gateway or TLS files cannot be used.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> Result<(), ConfigError> {
-    let relay = Arc::new(answer::Relay::new(&config)?);
     let readiness = Readiness::default();
     let prometheus = install_metrics();
     metrics::describe();
+    let relay = Arc::new(answer::Relay::new(&config)?);
     let admin = listeners
         .admin
         .map(|listener| tokio::spawn(run_admin(listener, readiness.clone(), prometheus, shutdown.clone())));

@@ -1,9 +1,12 @@
 //! The relay's metrics: a public interface, listed in `docs/operations.md`. Labels are bounded; none comes from outside.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+use service::metrics::ByClass;
 
 /// Requests by outcome: `forwarded`, `keys`, or the name of the relay's own problem.
 pub const REQUESTS: &str = "relay_requests_total";
+/// The outcome of a capsule that was answered by its gateway.
+pub(crate) const FORWARDED: &str = "forwarded";
 /// Seconds from a capsule's arrival to the head of its answer.
 pub const SECONDS: &str = "relay_exchange_seconds";
 /// Answers of gateways by status class: `2xx`, `4xx`, `5xx`, `other`.
@@ -26,4 +29,26 @@ pub fn describe() {
     describe_histogram!(ANSWER_BYTES, Unit::Bytes, "Answers that were passed back, or begun");
     describe_gauge!(ADDRESSES, "Client addresses that the limiter remembers");
     describe_gauge!(KEYS_AGE, Unit::Seconds, "Age of the oldest key configuration served");
+}
+
+/// What is recorded for every capsule, looked up once: finding a metric by its name and labels takes longer than recording.
+/// To be made once the recorder is installed.
+pub(crate) struct PerCapsule {
+    pub(crate) forwarded: Counter,
+    pub(crate) seconds: Histogram,
+    pub(crate) capsule_bytes: Histogram,
+    pub(crate) answer_bytes: Histogram,
+    pub(crate) answers: ByClass,
+}
+
+impl PerCapsule {
+    pub(crate) fn new() -> Self {
+        Self {
+            forwarded: counter!(REQUESTS, "outcome" => FORWARDED),
+            seconds: histogram!(SECONDS),
+            capsule_bytes: histogram!(CAPSULE_BYTES),
+            answer_bytes: histogram!(ANSWER_BYTES),
+            answers: ByClass::new(GATEWAY_ANSWERS),
+        }
+    }
 }

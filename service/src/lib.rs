@@ -7,6 +7,8 @@
 //! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
 //! | `listeners` | the two that every service has |
 //! | [`mod@serve`] | HTTP/1.1 and HTTP/2 over a listener until shutdown, then a bounded drain |
+//! | `conversation` | HTTP on one connection; between requests, HTTP/1.1 is at rest and takes next to no memory |
+//! | `activity`, `stream` | what is under way on a connection, and its stream, watched |
 //! | [`addresses`] | how much each address has at once |
 //! | [`peer`] | who is at the other end: address and certificate, attached to every request; which certificates are let in |
 //! | [`tls`] | TLS configuration of both sides, from PEM files, reloaded when they change |
@@ -24,9 +26,11 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
+mod activity;
 pub mod addresses;
 pub mod admin;
 pub mod body;
+mod conversation;
 mod hangup;
 pub mod limits;
 pub mod listener;
@@ -38,6 +42,7 @@ pub mod peer;
 pub mod process;
 pub mod secret_file;
 pub mod serve;
+mod stream;
 pub mod tls;
 
 pub use admin::{AdminConfig, Readiness, install_metrics, run_admin};

@@ -44,10 +44,12 @@ pub struct Bounds {
     pub max_headers: usize,
     /// From the connection to the end of the TLS handshake.
     pub tls_handshake_timeout_ms: u64,
-    /// From the start of waiting for a request to the end of its head (HTTP/1.1).
+    /// For a connection's first octet, and from the first octet of a request to the end of its head (HTTP/1.1).
     pub header_timeout_ms: u64,
     /// A connection without a request under way for this long is closed.
     pub idle_timeout_ms: u64,
+    /// A connection of HTTP/1.1 on which nothing has been under way for this long gives its buffers back until more is heard.
+    pub rest_after_ms: u64,
     /// At shutdown, what is under way may take this long.
     pub drain_timeout_ms: u64,
 }
@@ -63,6 +65,7 @@ impl Default for Bounds {
             tls_handshake_timeout_ms: 10_000,
             header_timeout_ms: 15_000,
             idle_timeout_ms: 60_000,
+            rest_after_ms: 2_000,
             drain_timeout_ms: 10_000,
         }
     }
@@ -79,6 +82,10 @@ impl Bounds {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    pub(crate) fn rest_after(&self) -> Duration {
+        Duration::from_millis(self.rest_after_ms)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {

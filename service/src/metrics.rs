@@ -1,7 +1,8 @@
 //! What every service measures of its connections: a public interface, listed in `docs/operations.md`. Several services in
 //! one process count together.
 
-use metrics::{describe_counter, describe_gauge};
+use http::StatusCode;
+use metrics::{Counter, counter, describe_counter, describe_gauge};
 
 /// Connections that are open, by `listener`: `public`, `admin`.
 pub const CONNECTIONS: &str = "service_connections";
@@ -31,6 +32,30 @@ pub const BYTES_BUCKETS: [f64; 12] = [
 #[must_use]
 pub const fn float(number: u64) -> f64 {
     number as f64
+}
+
+/// Answers by the class of their status, in the label `class`: `2xx`, `4xx`, `5xx`, `other`. The counters are looked up once: finding one by
+/// its name and labels takes longer than counting.
+pub struct ByClass([Counter; 4]);
+
+impl ByClass {
+    /// Counters of this name. To be made once the recorder is installed.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        Self(["2xx", "4xx", "5xx", "other"].map(|class| counter!(name, "class" => class)))
+    }
+
+    /// Counts an answer.
+    pub fn count(&self, status: StatusCode) {
+        let [success, client_error, server_error, other] = &self.0;
+        let class = match status.as_u16() {
+            200..=299 => success,
+            400..=499 => client_error,
+            500..=599 => server_error,
+            _ => other,
+        };
+        class.increment(1);
+    }
 }
 
 /// Registers the help texts.

@@ -4,28 +4,23 @@
 //! time, streams, reset streams, header bytes. When the process is out of descriptors, accepting pauses and goes on.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper::service::Service;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::addresses::AddressCounts;
+use crate::conversation::{BoxError, Conversation};
 use crate::hangup::Hangups;
 use crate::listener::{Bounds, Listener};
 use crate::metrics;
@@ -36,11 +31,6 @@ use crate::tls::TlsReloader;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the TLS files are looked at.
 const TLS_CHECK: Duration = Duration::from_secs(60);
-/// At shutdown, a connection on which nothing is under way waits this long for a request that may be on its way already: HTTP/1.1
-/// cannot say that it will not be answered.
-const LINGER: Duration = Duration::from_millis(500);
-/// Streams that a peer opened and reset at once (HTTP/2 rapid reset) before the connection is closed.
-const MAX_RESET_STREAMS: usize = 32;
 
 /// What became of the connections at shutdown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,15 +41,13 @@ pub struct Drained {
     pub cut_off: u64,
 }
 
-type BoxError = Box<dyn Error + Send + Sync>;
-
 /// Serves `service` on `listener` until `shutdown`; then stops accepting, lets what is under way finish within the
 /// listener's drain time-out, and returns. A [`Peer`] is in the extensions of every request.
 pub async fn serve<S, B>(listener: Listener, service: S, shutdown: CancellationToken) -> Drained
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let Listener { socket, tls, bounds, name, .. } = listener;
@@ -124,89 +112,31 @@ async fn connection<S, B>(
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     // Failing to set the option costs latency, not correctness.
     let _ = stream.set_nodelay(true);
+    let peer = |certificate| Peer { address, certificate };
+    let conversation =
+        |peer, bounds: &Arc<Bounds>| Conversation { service, peer, bounds: Arc::clone(bounds), shutdown };
     let Some(tls) = tls else {
         count(listener, "accepted");
-        let peer = Peer { address, certificate: None };
-        return Box::pin(speak(stream, peer, &bounds, service, shutdown)).await;
+        return conversation(peer(None), &bounds).either(stream).await;
     };
-    // Room for the handshake, and then for what is spoken, in boxes of their own: neither stays with the task for longer.
+    // Room for the handshake in a box of its own: it does not stay with the task for longer.
     let handshake = Box::pin(TlsAcceptor::from(tls.current()).accept(stream));
     let Ok(Ok(stream)) = tokio::time::timeout(bounds.tls_handshake_timeout(), handshake).await else {
         return count(listener, "tls");
     };
     count(listener, "accepted");
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(PeerCertificate::from_der);
-    Box::pin(speak(stream, Peer { address, certificate }, &bounds, service, shutdown)).await;
-}
-
-async fn speak<I, S, B>(stream: I, peer: Peer, bounds: &Bounds, service: S, shutdown: CancellationToken)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    let activity = Activity::default();
-    let counted = activity.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let (answer, running) = (service.call(request), counted.start());
-        // In a box of its own: hyper keeps room for what is under way as long as the connection is open.
-        Box::pin(async move {
-            let response = answer.await;
-            drop(running);
-            response
-        })
-    });
-    let builder = http_builder(bounds);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut idle = pin!(activity.idle_for(bounds.idle_timeout()));
-    let draining = tokio::select! {
-        // A connection that breaks is the peer's affair.
-        _ = connection.as_mut() => return,
-        () = shutdown.cancelled() => true,
-        () = idle.as_mut() => false,
-    };
-    if draining {
-        let linger = LINGER.min(bounds.drain_timeout() / 2);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            () = activity.begins_within(linger) => {}
-        }
+    let conversation = conversation(peer(certificate), &bounds);
+    match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Box::pin(conversation.http2(stream, Bytes::new())).await,
+        Some(_) => Box::pin(conversation.http1(stream, Bytes::new())).await,
+        None => Box::pin(conversation.either(stream)).await,
     }
-    connection.as_mut().graceful_shutdown();
-    if draining {
-        // `serve` cuts it off when the drain's time is over, and counts it.
-        let _ = connection.await;
-    } else {
-        let _ = tokio::time::timeout(bounds.drain_timeout(), connection).await;
-    }
-}
-
-fn http_builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    let header_bytes = usize::try_from(bounds.max_header_bytes).unwrap_or(usize::MAX).max(8192);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds.header_timeout())
-        .max_headers(bounds.max_headers)
-        .max_buf_size(header_bytes);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(bounds.max_streams_per_connection)
-        .max_header_list_size(bounds.max_header_bytes)
-        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
-        .keep_alive_interval(bounds.idle_timeout() / 2)
-        .keep_alive_timeout(bounds.header_timeout());
-    builder
 }
 
 /// Looks at the TLS files now and then, and loads them when they have changed; at SIGHUP in any case.
@@ -247,58 +177,5 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         ::metrics::gauge!(metrics::CONNECTIONS, "listener" => self.0).decrement(1);
-    }
-}
-
-/// Requests under way on a connection, and when the last one ended.
-#[derive(Clone)]
-struct Activity {
-    running: Arc<AtomicUsize>,
-    begun: Arc<Notify>,
-    last: Arc<Mutex<Instant>>,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Self { running: Arc::default(), begun: Arc::default(), last: Arc::new(Mutex::new(Instant::now())) }
-    }
-}
-
-struct Running(Activity);
-
-impl Activity {
-    fn start(&self) -> Running {
-        self.running.fetch_add(1, Ordering::SeqCst);
-        self.begun.notify_waiters();
-        Running(self.clone())
-    }
-
-    /// Ends once a request is under way, and after `time` anyway.
-    async fn begins_within(&self, time: Duration) {
-        let mut begun = pin!(self.begun.notified());
-        begun.as_mut().enable();
-        if self.running.load(Ordering::SeqCst) == 0 {
-            let _ = tokio::time::timeout(time, begun).await;
-        }
-    }
-
-    /// Ends once nothing has been under way for `time`.
-    async fn idle_for(&self, time: Duration) {
-        loop {
-            let idle = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-            let busy = self.running.load(Ordering::SeqCst) > 0;
-            match time.checked_sub(idle) {
-                None if !busy => return,
-                None => tokio::time::sleep(time).await,
-                Some(rest) => tokio::time::sleep(rest).await,
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -11,7 +11,7 @@ use crate::server::{Server, ask, until_closed};
 const FOREVER_MS: u64 = 24 * 3600 * 1000;
 const SHORT_MS: u64 = 100;
 
-fn patient() -> Bounds {
+pub(crate) fn patient() -> Bounds {
     Bounds {
         tls_handshake_timeout_ms: FOREVER_MS,
         header_timeout_ms: FOREVER_MS,
@@ -21,7 +21,7 @@ fn patient() -> Bounds {
     }
 }
 
-async fn start(bounds: Bounds) -> Server {
+pub(crate) async fn start(bounds: Bounds) -> Server {
     Server::start(&ListenerConfig { bounds, ..ListenerConfig::loopback() }).await
 }
 

@@ -9,5 +9,6 @@ mod bounds;
 mod drain;
 mod harness;
 mod listener;
+mod resting;
 mod server;
 mod tls;

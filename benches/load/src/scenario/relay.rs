@@ -2,6 +2,7 @@
 //! idle connections take.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Bench, Line, WARM_UP};
 use crate::back_end::BackEnd;
@@ -10,6 +11,9 @@ use crate::closed::Caller as _;
 use crate::connection::{Answers, Poster, Speak};
 use crate::place::Door;
 use crate::{Result, ensure};
+
+/// Longer than it takes a connection to be put to rest, by default.
+const SILENCE: Duration = Duration::from_secs(4);
 
 impl Bench {
     pub(super) fn relay(&mut self) -> Result<()> {
@@ -32,7 +36,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Each connection has carried one request.
+    /// Each connection has carried one request, and has then been silent for [`SILENCE`].
     pub(super) fn idle(&mut self) -> Result<()> {
         let back_end = BackEnd::start(self.place.server_identity(), &self.cores.client)?;
         let tls = self.place.client_tls(false).load()?;
@@ -53,6 +57,7 @@ impl Bench {
                     one[0].call(n).await?;
                     kept.append(&mut one);
                 }
+                tokio::time::sleep(SILENCE).await;
                 let held = running.server.usage()?.resident_bytes;
                 // The first to come is still there.
                 kept[0].call(0).await?;
