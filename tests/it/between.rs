@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use service::{CancellationToken, ClientCertificates, Listener, ListenerConfig, Peer, TlsConfig, serve};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -184,7 +185,14 @@ pub(crate) async fn post_from(
 ) -> Response<Bytes> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
-    let stream = shake_hands(socket, to, name, ca_pem).await.unwrap();
+    exchange(shake_hands(socket, to, name, ca_pem).await.unwrap(), request).await
+}
+
+/// One request of HTTP/1.1 on a connection of its own.
+pub(crate) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Response<Bytes> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let (head, body) = sender.send_request(request).await.unwrap().into_parts();

@@ -12,8 +12,7 @@ use discovery::enroll::{now, read_trust};
 use discovery::page::recordings::MAX_RECORDED;
 use discovery::stack::{EmailRoute, Foundation, Options, Stack};
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use protocol::cpi::Cpi;
 use protocol::key_configuration::{self, KeyConfiguration};
 use serde_json::Value;
@@ -22,6 +21,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
+use crate::between::exchange;
 use crate::scene::{Scene, asker};
 
 const NUMBER: &str = "tel:+14155550132";
@@ -78,13 +78,7 @@ impl Served {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body)).unwrap();
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        connection.abort();
-        Response::from_parts(head, body)
+        exchange(TcpStream::connect(self.address).await.unwrap(), request).await
     }
 
     /// As the page itself asks.

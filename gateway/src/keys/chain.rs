@@ -12,11 +12,10 @@ use std::time::Duration;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use documents::time::{CLOCK_SKEW, Timestamp};
 use serde::{Deserialize, Serialize};
-use service::secret_file;
 use zeroize::Zeroizing;
 
 use super::KeyError;
-use super::state::StoredKey;
+use super::state::{self, StoredKey};
 use crate::config::{KemName, KeysConfig};
 
 const NEXT: &[u8] = b"mimi-discovery gateway: next epoch";
@@ -50,22 +49,14 @@ impl Chain {
     }
 
     pub(super) fn read(path: &Path) -> Result<Option<Self>, KeyError> {
-        let Some(content) = secret_file::read(path)?.map(Zeroizing::new) else { return Ok(None) };
-        let entry: Entry = serde_json::from_slice(&content).map_err(|error| KeyError::Damaged(error.to_string()))?;
-        let mut secret = Zeroizing::new([0; 32]);
-        let damaged = |_| KeyError::Damaged("the secret is not 64 hexadecimal digits".to_owned());
-        hex::decode_to_slice(&*entry.secret, &mut *secret).map_err(damaged)?;
+        let Some(entry) = state::read_json::<Entry>(path)? else { return Ok(None) };
+        let secret = state::from_hex(&entry.secret, "the secret")?;
         Ok(Some(Self { epoch: entry.epoch, rotation_seconds: entry.rotation_seconds, secret }))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), KeyError> {
-        let entry = Entry {
-            epoch: self.epoch,
-            rotation_seconds: self.rotation_seconds,
-            secret: Zeroizing::new(hex::encode(*self.secret)),
-        };
-        let content = Zeroizing::new(serde_json::to_vec_pretty(&entry).expect("strings and numbers always serialise"));
-        Ok(secret_file::write(path, &content)?)
+        let secret = Zeroizing::new(hex::encode(*self.secret));
+        state::write_json(path, &Entry { epoch: self.epoch, rotation_seconds: self.rotation_seconds, secret })
     }
 
     /// Whether both are the same chain, moved forward to the same time.
@@ -130,20 +121,23 @@ impl Chain {
         keys
     }
 
-    /// When nobody can hold a key of this epoch any more: a gateway whose clock is behind publishes it until `CLOCK_SKEW` after the epoch,
-    /// and a client keeps it for `cache_seconds`, by its own clock.
+    /// When nobody can hold a key of this epoch any more.
     fn retires_at(&self, epoch: u64, config: &KeysConfig) -> Timestamp {
         let end = (epoch + 1).saturating_mul(self.rotation_seconds);
-        Timestamp::from_seconds(end).plus(Duration::from_secs(config.cache_seconds)).plus(CLOCK_SKEW).plus(CLOCK_SKEW)
+        Timestamp::from_seconds(end).plus(honoured_for(config))
     }
 
     /// The oldest epoch whose keys are honoured at `now`.
     fn oldest(&self, config: &KeysConfig, now: Timestamp) -> u64 {
         let current = self.epoch_at(now);
-        let honoured = config.cache_seconds + 2 * CLOCK_SKEW.as_secs();
-        let begin = now.seconds().saturating_sub(honoured) / self.rotation_seconds;
+        let begin = now.seconds().saturating_sub(honoured_for(config).as_secs()) / self.rotation_seconds;
         begin.min(current)
     }
+}
+
+/// How long a key is honoured that is published here no more: a gateway whose clock is behind still publishes it for up to `CLOCK_SKEW`.
+pub(super) fn honoured_for(config: &KeysConfig) -> Duration {
+    super::held_for(config) + CLOCK_SKEW
 }
 
 /// Where a key stands. In the order in which keys are tried and published.

@@ -115,15 +115,15 @@ impl KeyRing {
     /// [`KeyError`].
     pub fn open(config: &KeysConfig, clock: Clock) -> Result<Self, KeyError> {
         let now = clock();
-        let mut kept = if config.shared {
-            if secret_file::read(&config.signing_key_file)?.is_none() {
-                return Err(KeyError::NotShared(config.signing_key_file.clone()));
-            }
-            Kept::shared(config)?
+        let (seed, mut kept) = if config.shared {
+            let seed = secret_file::read_key(&config.signing_key_file)?;
+            let seed = seed.ok_or_else(|| KeyError::NotShared(config.signing_key_file.clone()))?;
+            (seed, Kept::shared(config)?)
         } else {
-            Kept::Own(state::read(&config.state_file)?)
+            let seed = secret_file::read_or_create(&config.signing_key_file, random)?;
+            (Zeroizing::new(seed), Kept::Own(state::read(&config.state_file)?))
         };
-        let signing_key = SigningKey::from_seed(&secret_file::read_or_create(&config.signing_key_file, random)?);
+        let signing_key = SigningKey::from_seed(&seed);
         let keys = kept.take_up(config, now)?;
         let ring = Ring::new(keys, config, &signing_key, now)?;
         Ok(Self {
@@ -170,7 +170,7 @@ impl KeyRing {
                 let mut read = Chain::read(&config.state_file)?.ok_or_else(|| missing(config))?;
                 read.advance(config, now)?;
                 if !read.is(chain) {
-                    let until = now.plus(Duration::from_secs(config.cache_seconds)).plus(CLOCK_SKEW).plus(CLOCK_SKEW);
+                    let until = now.plus(chain::honoured_for(config));
                     replaced.extend(chain.keys(config, now).into_iter().map(|(_, key)| {
                         let retires_at = key.retires_at.map_or(until, |at| at.min(until));
                         StoredKey { retires_at: Some(retires_at), ..key }
@@ -303,6 +303,11 @@ impl Kept {
     }
 }
 
+/// How long a client may hold keys that are published no more: for `cache_seconds` by its own clock.
+fn held_for(config: &KeysConfig) -> Duration {
+    Duration::from_secs(config.cache_seconds) + CLOCK_SKEW
+}
+
 fn missing(config: &KeysConfig) -> KeyError {
     KeyError::NotShared(config.state_file.clone())
 }
@@ -358,7 +363,7 @@ impl Live {
 
 /// Retires what is in use and makes a new key for each KEM, under identifiers that no live key has.
 fn rotate(stored: &mut Vec<StoredKey>, config: &KeysConfig, now: Timestamp) -> Result<(), KeyError> {
-    let retires_at = now.plus(Duration::from_secs(config.cache_seconds)).plus(CLOCK_SKEW);
+    let retires_at = now.plus(held_for(config));
     stored.iter_mut().filter(|key| key.retires_at.is_none()).for_each(|key| key.retires_at = Some(retires_at));
     for (place, kem) in config.kems.iter().enumerate() {
         let first: u8 = rand::random();

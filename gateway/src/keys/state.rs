@@ -1,8 +1,9 @@
-//! The state file of the keys.
+//! The state file: JSON, mode 0600.
 
 use std::path::Path;
 
 use documents::time::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service::secret_file;
 use zeroize::Zeroizing;
@@ -30,23 +31,39 @@ struct Entry {
     retires_at: Option<u64>,
 }
 
+/// The keys in the file; none if it is not there.
 pub(super) fn read(path: &Path) -> Result<Vec<StoredKey>, KeyError> {
-    let Some(content) = secret_file::read(path)?.map(Zeroizing::new) else { return Ok(Vec::new()) };
-    let entries: Vec<Entry> = serde_json::from_slice(&content).map_err(|error| KeyError::Damaged(error.to_string()))?;
+    let entries: Vec<Entry> = read_json(path)?.unwrap_or_default();
     entries.into_iter().map(StoredKey::from_entry).collect()
 }
 
 pub(super) fn write(path: &Path, keys: &[StoredKey]) -> Result<(), KeyError> {
-    let entries: Vec<Entry> = keys.iter().map(StoredKey::to_entry).collect();
-    let content = Zeroizing::new(serde_json::to_vec_pretty(&entries).expect("strings and numbers always serialise"));
+    write_json(path, &keys.iter().map(StoredKey::to_entry).collect::<Vec<_>>())
+}
+
+/// What the file holds, if it is there.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, KeyError> {
+    let Some(content) = secret_file::read(path)?.map(Zeroizing::new) else { return Ok(None) };
+    serde_json::from_slice(&content).map(Some).map_err(|error| KeyError::Damaged(error.to_string()))
+}
+
+pub(super) fn write_json(path: &Path, content: &impl Serialize) -> Result<(), KeyError> {
+    let content = Zeroizing::new(serde_json::to_vec_pretty(content).expect("strings and numbers always serialise"));
     Ok(secret_file::write(path, &content)?)
+}
+
+/// The 32 octets that stand in the file as `what`.
+pub(super) fn from_hex(digits: &str, what: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let mut octets = Zeroizing::new([0; 32]);
+    let damaged = |_| KeyError::Damaged(format!("{what} is not 64 hexadecimal digits"));
+    hex::decode_to_slice(digits, &mut *octets).map_err(damaged)?;
+    Ok(octets)
 }
 
 impl StoredKey {
     fn from_entry(entry: Entry) -> Result<Self, KeyError> {
         let damaged = |what: &str| KeyError::Damaged(what.to_owned());
-        let mut seed = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(&*entry.seed, &mut *seed).map_err(|_| damaged("a seed is not 64 hexadecimal digits"))?;
+        let seed = from_hex(&entry.seed, "a seed")?;
         let kem = match entry.kem.as_str() {
             "x25519" => KemName::X25519,
             "x-wing" => KemName::XWing,

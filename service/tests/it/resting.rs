@@ -135,9 +135,8 @@ impl Answering {
     async fn start() -> Self {
         let listener =
             Listener::bind(&ListenerConfig { bounds: restless(), ..ListenerConfig::loopback() }).await.unwrap();
-        let address = listener.local_addr();
-        let (paths, slow): (Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<mpsc::Sender<Bytes>>>>) = Default::default();
-        let (noted, sender) = (Arc::clone(&paths), Arc::clone(&slow));
+        let server = Self { address: listener.local_addr(), paths: Arc::default(), slow: Arc::default() };
+        let (noted, sender) = (Arc::clone(&server.paths), Arc::clone(&server.slow));
         let service = service_fn(move |request: Request<Incoming>| {
             let path = request.uri().path().to_owned();
             let body: Content = match path.as_str() {
@@ -153,7 +152,7 @@ impl Answering {
             async { Ok::<_, Infallible>(Response::new(body)) }
         });
         tokio::spawn(serve(listener, service, CancellationToken::new()));
-        Self { address, paths, slow }
+        server
     }
 
     async fn connect(&self, head: &str) -> TcpStream {
