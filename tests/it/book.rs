@@ -230,6 +230,31 @@ fn paths_that_are_named_exist() {
     assert!(seen > 100, "only {seen} paths were found");
 }
 
+/// Where a document says "`function` in `path`", the file has a function of that name.
+#[test]
+fn functions_that_are_named_exist() {
+    let mut named = 0;
+    let mut wrong = Vec::new();
+    for page in pages() {
+        for line in page.prose() {
+            let parts: Vec<_> = line.split('`').collect();
+            for [function, between, path] in parts.windows(3).filter_map(|parts| <[&str; 3]>::try_from(parts).ok()) {
+                if between != " in " || !path.ends_with(".rs") {
+                    continue;
+                }
+                named += 1;
+                let source = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+                let has = |after: &str| source.contains(&format!("fn {function}{after}"));
+                if !has("(") && !has("<") {
+                    wrong.push(format!("{}: {path} has no function {function}", page.path.display()));
+                }
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+    assert_none(&wrong);
+}
+
 /// Tests by the file that they are in.
 type Tests = BTreeMap<PathBuf, BTreeSet<String>>;
 
