@@ -137,7 +137,9 @@ where
             Next::Still(Still::Resting) => {
                 // Every answer has been flushed, and no octet has come since: hyper knows nothing that would be lost.
                 let parts = connection.into_parts();
-                Some((parts.io.into_inner().into_inner(), parts.read_buf))
+                // An empty one would still hold the whole buffer.
+                let rest = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
+                Some((parts.io.into_inner().into_inner(), rest))
             }
         }
     }
