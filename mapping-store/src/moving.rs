@@ -80,7 +80,7 @@ pub async fn carry(
     let source = match &copied {
         Some(copy) => Rocks::open_read_only(&copy.0, config.cache_bytes)?,
         // A database that is open for writing is open nowhere else.
-        None => Rocks::open(from, config.cache_bytes)?,
+        None => Rocks::open_existing(from, config.cache_bytes)?,
     };
     let ring = ring_of(config, &source).await?;
     let target = Cql::connect_to_move(cluster).await?;

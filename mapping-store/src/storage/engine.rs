@@ -39,6 +39,10 @@ impl Storage for Engine {
         either!(self, storage => storage.shards())
     }
 
+    fn reads_at_once(&self) -> usize {
+        either!(self, storage => storage.reads_at_once())
+    }
+
     async fn record<T: Send>(
         &self,
         label: &Label,
@@ -53,10 +57,6 @@ impl Storage for Engine {
 
     async fn stamp_in(&self, shard: u32, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
         either!(self, storage => storage.stamp_in(shard, hash).await)
-    }
-
-    async fn stamp(&self, hash: &[u8; 32]) -> Result<Option<Stamp>, StorageError> {
-        either!(self, storage => storage.stamp(hash).await)
     }
 
     async fn head(&self, shard: u32) -> Result<u64, StorageError> {

@@ -37,6 +37,11 @@ pub trait Storage: Send + Sync + 'static {
     /// How many shards the log has; fixed when the engine is created.
     fn shards(&self) -> u32;
 
+    /// How many records are best read at once: more than one where each has to be waited for.
+    fn reads_at_once(&self) -> usize {
+        1
+    }
+
     /// Reads the record under `label` where it lies, without copying it.
     fn record<T: Send>(
         &self,
@@ -52,18 +57,6 @@ pub trait Storage: Send + Sync + 'static {
     /// their stamps ([`shard_of`]). Older entries, of before the database was moved to this engine, are found from any shard.
     fn stamp_in(&self, shard: u32, hash: &[u8; 32])
     -> impl Future<Output = Result<Option<Stamp>, StorageError>> + Send;
-
-    /// As [`Storage::stamp_in`], for who does not know the shard: asks one after another.
-    fn stamp(&self, hash: &[u8; 32]) -> impl Future<Output = Result<Option<Stamp>, StorageError>> + Send {
-        async move {
-            for shard in 0..self.shards() {
-                if let Some(stamp) = self.stamp_in(shard, hash).await? {
-                    return Ok(Some(stamp));
-                }
-            }
-            Ok(None)
-        }
-    }
 
     /// The number of a shard's last entry; 0 if there is none.
     fn head(&self, shard: u32) -> impl Future<Output = Result<u64, StorageError>> + Send;

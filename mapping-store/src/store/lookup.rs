@@ -1,8 +1,13 @@
-//! The read path: one point read for each CPI, its documents copied once, from the engine's block into the answer.
+//! The read path: one point read for each CPI, its documents copied once, from the engine's block into the answer. Where reads are
+//! waited for, several are under way at once.
 //!
 //! The answer is [`protocol::lookup::Answer`], written as it is found; nothing is verified or decoded.
 
+use std::pin::pin;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
+use protocol::cpi::Cpi;
 use protocol::lookup::{LookupRequest, Outcome};
 
 use super::{LookupFailure, Store};
@@ -40,12 +45,25 @@ impl<S: Storage> Store<S> {
         };
         let mut outcomes = [0; 5];
         head(&mut answer.bytes, ARRAY, request.cpis().len());
-        for cpi in request.cpis() {
-            let write = |stored: Option<Stored<'_>>| answer.entry(stored);
-            let outcome = self.find(cpi, write).await??;
-            outcomes[usize::from(outcome.code())] += 1;
+        let mut count = |outcome: Outcome| outcomes[usize::from(outcome.code())] += 1;
+        let at_once = shared.storage.reads_at_once();
+        if let ([_], _) | (_, 1) = (request.cpis(), at_once) {
+            for cpi in request.cpis() {
+                let write = |stored: Option<Stored<'_>>| answer.entry(stored.map(|stored| stored.bytes));
+                count(self.find(cpi, write).await??);
+            }
+        } else {
+            let reads: Vec<_> = request.cpis().iter().map(|cpi| self.copied(cpi)).collect();
+            let mut found = pin!(stream::iter(reads).buffered(at_once));
+            while let Some(record) = found.try_next().await? {
+                count(answer.entry(record.as_deref())?);
+            }
         }
         Ok(Answered { bytes: answer.bytes, outcomes })
+    }
+
+    async fn copied(&self, cpi: &Cpi) -> Result<Option<Vec<u8>>, StorageError> {
+        self.find(cpi, |stored: Option<Stored<'_>>| stored.map(|stored| stored.bytes.to_vec())).await
     }
 }
 
@@ -65,12 +83,12 @@ struct Writing {
 
 impl Writing {
     /// Writes what one record has to say.
-    fn entry(&mut self, stored: Option<Stored<'_>>) -> Result<Outcome, LookupFailure> {
-        let Some(stored) = stored else {
+    fn entry(&mut self, record: Option<&[u8]>) -> Result<Outcome, LookupFailure> {
+        let Some(record) = record else {
             self.open(Outcome::NeverMapped, 0);
             return Ok(Outcome::NeverMapped);
         };
-        let view = View::parse(stored.bytes)?;
+        let view = View::parse(record)?;
         let (mut wanted, mut bytes) = (0, 0);
         for entry in view.entries() {
             let entry = entry?;

@@ -1,5 +1,6 @@
 //! The real binary, as a process of its own.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -7,16 +8,17 @@ use std::time::Duration;
 
 use client::http::HttpClient;
 
-use crate::papers::prover_key;
-use crate::place::{PUBLISHER, Place};
+use crate::papers::{CARRIER, carrier_key, prover_key};
+use crate::place::{GATEWAY, PUBLISHER, Place};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Of the loopback network; nobody else in this test has it.
 const HOST: &str = "127.91.0.1";
 
-/// A place for the binary: its configuration and its address.
+/// A place for the binary: its configuration and its addresses.
 pub(crate) struct Binary {
     address: SocketAddr,
+    admin: SocketAddr,
     config: PathBuf,
 }
 
@@ -25,8 +27,14 @@ pub(crate) struct Process(Child);
 
 impl Binary {
     pub(crate) fn new(place: &Place) -> Self {
+        Self::of(place, "database", "")
+    }
+
+    /// One of several of a place, which share its keys and have folders of their own; `more` are further lines of `[store]`.
+    pub(crate) fn of(place: &Place, name: &str, more: &str) -> Self {
         // Free a moment ago, and nobody else binds there.
-        let address = TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap();
+        let bound = [(); 2].map(|()| TcpListener::bind((HOST, 0)).unwrap());
+        let [address, admin] = bound.map(|listener| listener.local_addr().unwrap());
         place.authority.certify(&[HOST]).write(place.folder.path(), "server");
         let folder = place.folder.path().display();
         let text = format!(
@@ -37,30 +45,44 @@ impl Binary {
              key = '{folder}/server.key'\n\
              client_ca = '{folder}/ca.pem'\n\
              client_certificates = 'optional'\n\
+             [admin]\n\
+             address = '{admin}'\n\
              [store]\n\
              provider = 'dp.example'\n\
-             folder = '{folder}/database'\n\
+             folder = '{folder}/{name}'\n\
              hash_key_file = '{folder}/hash.key'\n\
              receipt_key_file = '{folder}/receipt.key'\n\
              cache_bytes = 16777216\n\
+             {more}\
              [[store.prover]]\n\
              name = 'prover.example'\n\
              keys = ['{prover}']\n\
              methods = ['sms-otp']\n\
+             [[store.issuer]]\n\
+             name = '{CARRIER}'\n\
+             key = '{carrier}'\n\
+             number_prefixes = ['+1415555']\n\
+             [gateways]\n\
+             names = ['{GATEWAY}']\n\
              [followers]\n\
              names = ['{PUBLISHER}']\n\
              [limits]\n\
              per_publisher = {{ count = 1000000, seconds = 1 }}\n\
              total = {{ count = 1000000, seconds = 1 }}\n",
             prover = hex::encode(prover_key().public().as_bytes()),
+            carrier = hex::encode(carrier_key().public().as_bytes()),
         );
-        let config = place.path("store.toml");
+        let config = place.path(&format!("{name}.toml"));
         std::fs::write(&config, text).unwrap();
-        Self { address, config }
+        Self { address, admin, config }
     }
 
     pub(crate) fn base(&self) -> String {
         format!("https://{}", self.address)
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     pub(crate) fn config(&self) -> mapping_store::Config {
@@ -69,8 +91,14 @@ impl Binary {
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mapping-store"));
-        command.arg("--config").arg(&self.config).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        command.arg("--config").arg(&self.config).args(arguments).stdout(Stdio::null()).stderr(log);
         Process(command.spawn().unwrap())
+    }
+
+    /// What it logs.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.config.with_extension("log")
     }
 }
 
@@ -83,6 +111,11 @@ impl Binary {
 }
 
 impl Process {
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
     /// Kills it, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();

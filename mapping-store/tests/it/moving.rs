@@ -6,7 +6,7 @@ use http::StatusCode;
 use mapping_store::config::Config;
 use mapping_store::follow::{FollowConfig, Follower};
 use mapping_store::moving::{Carried, MoveError, carry};
-use mapping_store::storage::{ClusterConfig, SchemaConfig};
+use mapping_store::storage::{ClusterConfig, SchemaConfig, StorageError};
 use mapping_store::{OpenError, Store};
 use protocol::lookup::{Entry, Outcome};
 
@@ -119,6 +119,18 @@ async fn follow(source: &Server, place: &Place, standby: &Store) {
     for shard in 0..shards {
         while follower.step(&name, shard).await.unwrap().behind > 0 {}
     }
+}
+
+/// What is not there is not made by looking for it.
+#[tokio::test]
+async fn nothing_is_moved_from_where_nothing_is() {
+    let place = Place::new();
+    let mut config = place.config();
+    config.store.cluster = Some(ClusterConfig::of(vec!["127.0.0.1:1".to_owned()], "store"));
+    let from = place.path("mistyped");
+    let moved = carry(&config.store, &from, true, |_| {}).await;
+    assert!(matches!(moved, Err(MoveError::Storage(StorageError::Open { folder, .. })) if folder == from));
+    assert!(!from.exists());
 }
 
 /// A store that made keys of its own would answer for nobody: they come from the schema, once.

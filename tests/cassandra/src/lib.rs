@@ -9,12 +9,15 @@
 #![deny(missing_docs)]
 
 mod jars;
+mod links;
 mod node;
 mod settings;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+
+use links::Links;
 
 pub use node::Node;
 pub use settings::{Options, Tls};
@@ -26,6 +29,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(240);
 pub struct Cluster {
     nodes: Vec<Node>,
     port: u16,
+    links: Option<Links>,
     // Dropped after the nodes.
     _folder: tempfile::TempDir,
 }
@@ -60,6 +64,7 @@ impl Cluster {
     pub fn start_at(place: &Place, options: &Options) -> Self {
         let jars = jars::folder();
         let folder = tempfile::Builder::new().prefix("cassandra-").tempdir().expect("a temporary folder can be made");
+        let links = options.links.then(|| Links::start(place));
         let settings = |index| settings::Settings {
             folder: folder.path().join(format!("node{}", index + 1)),
             place: place.clone(),
@@ -73,7 +78,7 @@ impl Cluster {
                 node.wait_until_it_sees(other, true);
             }
         }
-        Self { nodes, port: place.port, _folder: folder }
+        Self { nodes, port: place.port, links, _folder: folder }
     }
 
     /// Where each node serves clients.
@@ -85,6 +90,28 @@ impl Cluster {
     /// The nodes.
     pub fn nodes(&mut self) -> &mut [Node] {
         &mut self.nodes
+    }
+
+    /// Lets nothing pass between one node and all others; clients reach it as before. Needs [`Options::links`].
+    ///
+    /// # Panics
+    ///
+    /// Without them.
+    pub fn part(&self, node: usize) {
+        self.links().part(Some(self.nodes[node].known_as()));
+    }
+
+    /// Lets everything pass again.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::part`].
+    pub fn join(&self) {
+        self.links().part(None);
+    }
+
+    fn links(&self) -> &Links {
+        self.links.as_ref().expect("a cluster whose nodes are to be parted is started with links")
     }
 
     /// Waits until `by` takes `node` for alive, or for dead.
@@ -101,6 +128,8 @@ impl Cluster {
 #[derive(Clone, Debug)]
 pub struct Place {
     addresses: Vec<Ipv4Addr>,
+    /// By which nodes know each other, where there are links between them.
+    known_as: Vec<Ipv4Addr>,
     port: u16,
     storage_port: u16,
 }
@@ -116,9 +145,10 @@ impl Place {
         let last = |index: usize| u8::try_from(index + 1).expect("a cluster has a few nodes");
         for _ in 0..1000 {
             let [a, b, ..] = RandomState::new().hash_one(nodes).to_be_bytes();
-            let addresses: Vec<_> = (0..nodes).map(|index| Ipv4Addr::new(127, a.max(1), b, last(index))).collect();
-            if let Some((port, storage_port)) = free_ports(&addresses) {
-                return Self { addresses, port, storage_port };
+            let from = |first: u8| (0..nodes).map(move |index| Ipv4Addr::new(127, a.max(1), b, first + last(index)));
+            let (addresses, known_as): (Vec<_>, Vec<_>) = (from(0).collect(), from(100).collect());
+            if let Some((port, storage_port)) = free_ports(&[&addresses[..], &known_as[..]].concat()) {
+                return Self { addresses, known_as, port, storage_port };
             }
         }
         panic!("no address of 127.0.0.0/8 is free");

@@ -79,6 +79,20 @@ impl Node {
         self.settings.address()
     }
 
+    /// The process.
+    ///
+    /// # Panics
+    ///
+    /// If it was killed.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.running().java.id()
+    }
+
+    pub(crate) fn known_as(&self) -> Ipv4Addr {
+        self.settings.known_as()
+    }
+
     /// Ends it at once: SIGKILL.
     pub fn kill(&mut self) {
         self.running = None;
@@ -112,7 +126,7 @@ impl Node {
     }
 
     pub(crate) fn wait_until_it_sees(&self, other: &Self, alive: bool) {
-        let address = format!("/{}:", other.address());
+        let address = format!("/{}:", other.known_as());
         let what = format!("{address} alive: {alive}");
         self.running().log.wait(&what, |lines| {
             let about = |line: &&String| line.contains(&address) && (is_up(line) || is_down(line));
@@ -141,7 +155,12 @@ fn is_down(line: &str) -> bool {
 impl Running {
     fn start(jars: &Path, settings: &Settings) -> Self {
         let mut java = Command::new(jars::java().expect("who starts nodes has asked whether there is Java 17"));
-        java.args(["-Xms512M", "-Xmx512M", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        java.args(["-Xss512k", "-XX:+UseSerialGC"]);
+        if settings.options.in_earnest {
+            java.args(["-Xms1G", "-Xmx1G"]);
+        } else {
+            java.args(["-Xms512M", "-Xmx512M", "-XX:TieredStopAtLevel=1"]);
+        }
         if let Some(agent) = jars::agent(jars) {
             java.arg(format!("-javaagent:{}", agent.display()));
         }

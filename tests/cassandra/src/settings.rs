@@ -13,13 +13,17 @@ pub struct Options {
     pub passwords: bool,
     /// TLS to clients, which is then the only way in.
     pub tls: Option<Tls>,
+    /// Whether nodes reach each other through proxies, so that they can be parted: [`crate::Cluster::part`].
+    pub links: bool,
+    /// Compiled as far as Java can, with a heap of 1 GiB: for figures. Else a node is to start soon.
+    pub in_earnest: bool,
 }
 
-/// A node's certificate and the authority of its clients'.
+/// The nodes' certificates and the authority of their clients'.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// The chain and private key, both in PEM, in one file.
-    pub identity: PathBuf,
+    /// For each node the chain and private key, both in PEM, in one file.
+    pub identities: Vec<PathBuf>,
     /// The authorities of clients' certificates in PEM; with them, clients must have one.
     pub client_ca: Option<PathBuf>,
 }
@@ -46,6 +50,15 @@ impl Settings {
         self.place.addresses[self.index]
     }
 
+    /// By which the other nodes know it.
+    pub(crate) fn known_as(&self) -> Ipv4Addr {
+        self.peers()[self.index]
+    }
+
+    fn peers(&self) -> &[Ipv4Addr] {
+        if self.options.links { &self.place.known_as } else { &self.place.addresses }
+    }
+
     pub(crate) fn client_address(&self) -> (Ipv4Addr, u16) {
         (self.address(), self.place.port)
     }
@@ -68,7 +81,7 @@ impl Settings {
     /// Thresholds and timeouts are Cassandra's own.
     fn contents(&self) -> String {
         let address = self.address();
-        let seeds: Vec<_> = self.place.addresses.iter().map(Ipv4Addr::to_string).collect();
+        let seeds: Vec<_> = self.peers().iter().map(Ipv4Addr::to_string).collect();
         let folder = self.folder.display();
         let mut yaml = format!(
             "cluster_name: fixture
@@ -80,6 +93,7 @@ commitlog_sync: batch
 commitlog_segment_size: 8MiB
 memtable_heap_space: 64MiB
 listen_address: {address}
+broadcast_address: {}
 rpc_address: {address}
 native_transport_port: {}
 storage_port: {}
@@ -94,6 +108,7 @@ hints_directory: '{folder}/hints'
 cdc_raw_directory: '{folder}/cdc'
 ",
             self.token(),
+            self.known_as(),
             self.place.port,
             self.place.storage_port,
             seeds.join(","),
@@ -102,7 +117,7 @@ cdc_raw_directory: '{folder}/cdc'
             yaml += "authenticator: PasswordAuthenticator\nauthorizer: CassandraAuthorizer\n";
         }
         if let Some(tls) = &self.options.tls {
-            yaml += &client_encryption(tls);
+            yaml += &client_encryption(tls, &tls.identities[self.index]);
         }
         yaml
     }
@@ -114,13 +129,13 @@ cdc_raw_directory: '{folder}/cdc'
     }
 }
 
-fn client_encryption(tls: &Tls) -> String {
+fn client_encryption(tls: &Tls, identity: &Path) -> String {
     let pem = |key: &str, path: &Path| format!("    {key}: '{}'\n", path.display());
     let mut yaml = "client_encryption_options:\n  enabled: true\n  optional: false\n".to_owned();
     let _ = writeln!(yaml, "  require_client_auth: {}", tls.client_ca.is_some());
     yaml += "  ssl_context_factory:\n    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory\n";
     yaml += "  store_type: PEM\n";
-    yaml += &pem("keystore", &tls.identity)[2..];
+    yaml += &pem("keystore", identity)[2..];
     if let Some(ca) = &tls.client_ca {
         yaml += &pem("truststore", ca)[2..];
     }

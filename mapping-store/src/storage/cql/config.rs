@@ -30,7 +30,7 @@ pub struct ClusterConfig {
     /// TLS to the nodes, whose certificates name their addresses. Without it, everything goes in the clear.
     #[serde(default)]
     pub tls: Option<ClientTlsConfig>,
-    /// How long a connection may take to be set up.
+    /// How long a connection may take to be set up; the start has three times this for all.
     #[serde(default = "connect_timeout_ms")]
     pub connect_timeout_ms: u64,
     /// How long one request may take, tries on other nodes included; beyond the cluster's own timeouts of 2 s for writes, so that it
@@ -130,6 +130,10 @@ impl ClusterConfig {
             ((1..=1 << 20).contains(&self.max_in_flight), "max_in_flight: from 1 to 1048576"),
         ];
         first_broken(&rules)
+    }
+
+    pub(super) const fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.connect_timeout_ms)
     }
 
     pub(super) const fn request_timeout(&self) -> Duration {

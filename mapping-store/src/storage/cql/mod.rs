@@ -37,6 +37,8 @@ use statements::Statements;
 pub use config::{ClusterConfig, SchemaConfig};
 pub use inherit::{InheritedEntry, InheritedRecord};
 
+/// Records of one lookup that are read at once.
+const READS_AT_ONCE: usize = 16;
 /// Locks over the buckets' bases: two buckets seldom share one.
 const STRIPES: usize = 1024;
 
@@ -140,6 +142,10 @@ impl Cql {
 impl Storage for Cql {
     fn shards(&self) -> u32 {
         self.shared.buckets
+    }
+
+    fn reads_at_once(&self) -> usize {
+        READS_AT_ONCE
     }
 
     async fn record<T: Send>(

@@ -9,9 +9,10 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
 use scylla::policies::load_balancing::DefaultPolicy;
-use scylla::policies::retry::{DefaultRetryPolicy, FallthroughRetryPolicy};
+use scylla::policies::retry::{DefaultRetryPolicy, RequestInfo, RetryDecision, RetryPolicy, RetrySession};
 use scylla::policies::speculative_execution::SimpleSpeculativeExecutionPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
+use tokio::time::timeout;
 
 use super::super::StorageError;
 use super::config::ClusterConfig;
@@ -21,11 +22,15 @@ use super::config::ClusterConfig;
 const KEEPALIVE: Duration = Duration::from_secs(2);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How many times the timeout of one connection the start is given.
+const CONNECTING: u32 = 3;
+
 /// How requests are carried out.
 pub(super) struct Profiles {
     /// Reads: tried on other nodes, and on two at once after a while.
     pub(super) reading: ExecutionProfileHandle,
-    /// Conditional writes and what belongs to them: sent once. Whoever sends them looks after those of unknown outcome.
+    /// Conditional writes and what belongs to them: sent once, and to another node if one will not begin. Whoever sends them looks after
+    /// those of unknown outcome.
     pub(super) writing: ExecutionProfileHandle,
 }
 
@@ -47,9 +52,31 @@ impl Profiles {
         let speculative: Option<Arc<_>> = (config.speculative_ms > 0).then(|| Arc::new(speculative) as _);
         let reading =
             common.clone().retry_policy(Arc::new(DefaultRetryPolicy)).speculative_execution_policy(speculative);
-        let writing = common.retry_policy(Arc::new(FallthroughRetryPolicy));
+        let writing = common.retry_policy(Arc::new(Unbegun));
         Self { reading: reading.build().into_handle(), writing: writing.build().into_handle() }
     }
+}
+
+/// Tries on the next node what a node did not begin, because it knows of too few others: it may be parted from them. The driver
+/// sends everything conditional of a partition to the same node first.
+#[derive(Clone, Copy, Debug)]
+struct Unbegun;
+
+impl RetryPolicy for Unbegun {
+    fn new_session(&self) -> Box<dyn RetrySession> {
+        Box::new(*self)
+    }
+}
+
+impl RetrySession for Unbegun {
+    fn decide_should_retry(&mut self, request: RequestInfo) -> RetryDecision {
+        match request.error {
+            RequestAttemptError::DbError(DbError::Unavailable { .. }, _) => RetryDecision::RetryNextTarget(None),
+            _ => RetryDecision::DontRetry,
+        }
+    }
+
+    fn reset(&mut self) {}
 }
 
 /// Connects. Answers the datacenter whose quorum counts, too.
@@ -57,7 +84,7 @@ pub(super) async fn open(config: &ClusterConfig, profiles: &Profiles) -> Result<
     config.check()?;
     let mut builder = SessionBuilder::new()
         .known_nodes(&config.nodes)
-        .connection_timeout(Duration::from_millis(config.connect_timeout_ms))
+        .connection_timeout(config.connect_timeout())
         .keepalive_interval(KEEPALIVE)
         .keepalive_timeout(KEEPALIVE_TIMEOUT)
         .keyspaces_to_fetch([config.keyspace.as_str()])
@@ -72,7 +99,11 @@ pub(super) async fn open(config: &ClusterConfig, profiles: &Profiles) -> Result<
         builder = builder.tls_context(Some(Arc::new(tls)));
     }
     let unreachable = |error| StorageError::Failed(format!("the cluster cannot be reached: {error}"));
-    let session = builder.build().await.map_err(unreachable)?;
+    // The driver bounds a connection by itself, but not the TLS handshake on it: a node that stands still would be waited for for ever.
+    let silent =
+        |_| StorageError::Failed("the cluster cannot be reached: a node takes connections and is silent".to_owned());
+    let session = timeout(CONNECTING * config.connect_timeout(), builder.build()).await.map_err(silent)?;
+    let session = session.map_err(unreachable)?;
     let datacenter = datacenter(config, &session)?;
     Ok((session, datacenter))
 }

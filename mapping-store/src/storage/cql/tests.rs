@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cassandra_fixture::Cluster;
 
-use super::super::{Kind, NewEntry, suite};
+use super::super::suite::{self, label, put as update, read};
+use super::super::{Kind, NewEntry};
 use super::*;
 
 const BUCKETS: u32 = 4;
@@ -32,29 +33,8 @@ async fn fresh(nodes: &[String]) -> Cql {
     Cql::connect(&config(nodes).await).await.unwrap()
 }
 
-fn label(n: u8) -> Label {
-    [n; 33]
-}
-
-fn update(n: u8, expected: u64, record: &[u8]) -> Update {
-    Update {
-        label: label(n),
-        expected,
-        moved_from: None,
-        record: Some(record.to_vec()),
-        was_due: None,
-        is_due: None,
-        entries: Vec::new(),
-        tally: Tally::default(),
-    }
-}
-
 fn entry(hash: [u8; 32]) -> NewEntry {
     NewEntry { kind: Kind::Mapping, document: hash.to_vec(), hash, at: Timestamp::from_seconds(7), turn: 0 }
-}
-
-async fn read(cql: &Cql, n: u8) -> Option<(u64, Vec<u8>)> {
-    cql.record(&label(n), |stored| stored.map(|stored| (stored.revision, stored.bytes.to_vec()))).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
