@@ -17,8 +17,7 @@ use crate::enrollment::{CodeHash, Facts, Requested, Stored};
 use crate::limits::{Budgets, Limits, Secret};
 use crate::storage::audit::Event;
 use crate::storage::change::Change;
-use crate::storage::writer::Writer;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Rocks, Storage as _, StorageError};
 
 /// A limit of a million an hour for each of many keys.
 pub struct LimitKeys(Budgets);
@@ -55,7 +54,7 @@ impl LimitKeys {
 /// messages that led to it.
 #[derive(Clone)]
 pub struct OpenEnrollments {
-    writer: Arc<Writer>,
+    storage: Arc<Rocks>,
     limits: Arc<Limits>,
     user_key: PublicKey,
     now: Timestamp,
@@ -80,10 +79,10 @@ impl OpenEnrollments {
             per_country: plenty,
             ..LimitsConfig::default()
         };
-        let (clock, storage) = (system_clock(), Arc::new(Storage::open(folder, cache_bytes)?));
+        let (clock, storage) = (system_clock(), Arc::new(Rocks::open(folder, cache_bytes)?));
         let now = clock().into();
         let limits = Arc::new(Limits::new(&limits, &clock, Secret([7; 32])));
-        Ok(Self { writer: Arc::new(Writer::start(storage)?), limits, user_key, now })
+        Ok(Self { storage, limits, user_key, now })
     }
 
     /// Opens one for each of these telephone numbers; returns once all are durable.
@@ -118,12 +117,13 @@ impl OpenEnrollments {
             expires_at: self.now.plus(std::time::Duration::from_secs(3600)),
         };
         let taken = self.limits.take(&facts.cpi, &facts.msp).ok()?;
-        let requested = Requested { facts, code: CodeHash(rand::random()) };
+        let requested = Requested { facts, code: CodeHash(rand::random()), sending: None };
         let change = Change::open(&requested, self.now).counting(&self.limits, taken.counters());
-        self.writer.write(change).await.ok()?;
+        self.storage.write(change).await.ok()?;
         let mut challenge = vec![0; CHALLENGE_BYTES];
         rand::fill(&mut challenge[..]);
+        let before = Stored::Requested(requested.clone());
         let challenged = Stored::Challenged(requested.delivered(challenge, TRIES));
-        self.writer.write(Change::next(&challenged, Event::Delivered, self.now)).await.ok()
+        self.storage.write(Change::next(before, &challenged, Event::Delivered, self.now)).await.ok()
     }
 }

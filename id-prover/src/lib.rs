@@ -5,9 +5,9 @@
 //! | --- | --- |
 //! | `enrollment` | the life of an enrollment as types, pure |
 //! | `prover` | the same with a clock, randomness, database, couriers and limits: [`Prover`] |
-//! | `storage` | RocksDB, group commit, the audit trail |
+//! | `storage` | RocksDB, or a cluster that several provers share; the audit trail |
 //! | [`courier`] | how a message gets to a CPI: SMTP, SMPP, HTTP, and files or the console for development |
-//! | `limits` | how many messages may be sent |
+//! | `limits` | how many messages may be sent, by one prover or by several together |
 //! | `handlers` | the HTTP endpoints; a file's path says its route |
 //! | [`keys`] | the prover's keys: files of the state folder, or another token for those that sign |
 //! | [`command`] | what the binary does beside serving: the audit trail, the keys |

@@ -1,11 +1,12 @@
 //! `id-prover --config FILE`: an ID Prover on its own; MSPs reach it over mutual TLS. SIGHUP has it take up MSPs, limits and
-//! keys anew. `id-prover audit` reads the audit trail, `id-prover keys` changes keys; both work beside a running prover.
+//! keys anew. `id-prover audit` reads the audit trail, `id-prover keys` changes keys; both work beside a running
+//! prover. `id-prover schema` prepares a cluster.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-use id_prover::command::{self, CommandError, KeyStep};
+use id_prover::command::{self, CommandError, KeyStep, Schema};
 use id_prover::{Config, Reloads, system_clock};
 use service::{Hangups, ServiceArgs};
 use tokio::sync::mpsc;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Verify the audit trail, count its entries, and find an enrollment or a credential
     Audit(AuditArguments),
+    /// Create the tables of the cluster that several provers share
+    Schema(SchemaArguments),
     /// Show and change the signing keys and the HPKE key
     Keys(KeysArguments),
 }
@@ -35,6 +38,23 @@ struct AuditArguments {
     /// Print what happened to the enrollment, or led to the credential, of this number
     #[arg(long, value_name = "HEX")]
     id: Option<String>,
+}
+
+#[derive(Args)]
+struct SchemaArguments {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// How many nodes have each enrollment
+    #[arg(long, default_value_t = 3, value_name = "NODES")]
+    replication: u32,
+    /// Partitions of enrollments and audit trail: a power of two, 65536 at most, for good. One for each hundred thousand enrollments
+    /// that the trail is to hold is right
+    #[arg(long, default_value_t = 256, value_name = "NUMBER")]
+    buckets: u32,
+    /// Have provers need this state folder's `code.key`, where they needed another one; with all of them stopped
+    #[arg(long)]
+    replace_code_key: bool,
 }
 
 #[derive(Args)]
@@ -107,6 +127,10 @@ fn run_command(command: Command) -> ExitCode {
     let outcome = match &command {
         Command::Audit(AuditArguments { config, id }) => {
             with_config(config, |config| command::audit(config, id.as_deref(), &mut out))
+        }
+        Command::Schema(SchemaArguments { config, replication, buckets, replace_code_key }) => {
+            let schema = Schema { replication: *replication, buckets: *buckets, replace_code_key: *replace_code_key };
+            with_config(config, |config| command::schema(config, schema, &mut out))
         }
         Command::Keys(KeysArguments { step, config }) => {
             with_config(config, |config| command::keys(config, step.to_key_step(), &mut out))

@@ -1,6 +1,6 @@
 //! The prover's metrics: a public interface, listed in `docs/operations.md`. Labels are bounded; none comes from outside.
 
-use metrics::{Unit, describe_counter, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Enrollment requests by outcome: `new`, `known`, or the name of the problem.
 pub const REQUESTS: &str = "id_prover_requests_total";
@@ -17,6 +17,8 @@ pub const LIMITED: &str = "id_prover_limited_total";
 pub const SWEPT: &str = "id_prover_swept_total";
 /// Seconds to write and sync a group of changes.
 pub const SYNC_SECONDS: &str = "id_prover_sync_seconds";
+/// Other provers of the cluster that have other keys than this one.
+pub const KEYS_DIFFER: &str = "id_prover_keys_differ";
 
 /// Registers the help texts.
 pub fn describe() {
@@ -27,4 +29,5 @@ pub fn describe() {
     describe_counter!(LIMITED, "Limits that were reached");
     describe_counter!(SWEPT, "Enrollments and credentials forgotten because they were over");
     describe_histogram!(SYNC_SECONDS, Unit::Seconds, "To write and sync a group of changes");
+    describe_gauge!(KEYS_DIFFER, "Other provers of the cluster that have other keys than this one");
 }

@@ -1,6 +1,7 @@
 //! Serving: the listeners, the background work, and the end of both.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
 use service::{CancellationToken, Listeners, Readiness, install_metrics, run_admin, serve};
@@ -12,6 +13,8 @@ use crate::handlers;
 use crate::keys::Token;
 use crate::keys::files::SigningFiles;
 use crate::prover::{OpenError, Prover};
+
+const READINESS_EVERY: Duration = Duration::from_secs(1);
 
 /// Why an ID Prover cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +90,33 @@ pub async fn run_with_token(
     let sweeping = tokio::spawn(async move { sweeping.sweep(token).await });
     let reloading = tokio::spawn(take_up(prover.clone(), reloads, shutdown.clone()));
     readiness.set_ready(true);
+    let watching = tokio::spawn(follow(prover.clone(), readiness.clone(), shutdown.clone()));
     tracing::info!("ID prover serving");
     let router = handlers::router(Arc::new(prover.clone()));
     let drained = serve(listeners.public, TowerToHyperService::new(router), shutdown).await;
     readiness.set_ready(false);
     tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "ID prover drained");
     prover.close().await;
-    for task in [Some(sweeping), Some(reloading), admin].into_iter().flatten() {
+    for task in [Some(sweeping), Some(reloading), Some(watching), admin].into_iter().flatten() {
         // A task that panicked has said so already.
         let _ = task.await;
     }
     Ok(())
+}
+
+/// Ready as long as the database is.
+async fn follow(prover: Prover, readiness: Readiness, shutdown: CancellationToken) {
+    let mut ready = true;
+    while shutdown.run_until_cancelled(tokio::time::sleep(READINESS_EVERY)).await.is_some() {
+        let is_ready = prover.is_ready().await;
+        if is_ready != ready {
+            ready = is_ready;
+            tracing::warn!(ready, "the database's readiness has changed");
+        }
+        if !shutdown.is_cancelled() {
+            readiness.set_ready(ready);
+        }
+    }
 }
 
 async fn take_up(prover: Prover, mut reloads: Reloads, shutdown: CancellationToken) {

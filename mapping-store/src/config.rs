@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use protocol::cpi::{Cpi, CpiError};
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate};
 
 use crate::issuers::{Issuer, Issuers};
@@ -42,7 +42,7 @@ pub struct StoreConfig {
     pub folder: PathBuf,
     /// A cluster to keep the database in, instead of the folder. Any number of stores may share it, with the same `hash_key_file` and
     /// `receipt_key_file`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "in_own_keyspace")]
     pub cluster: Option<ClusterConfig>,
     /// The key of the hashes under which CPIs are kept: 64 hexadecimal digits, mode 0600, created with a new database. While it
     /// is changed, the new key, and the old one on the next line. `env:NAME` takes it from a variable. Keep it away from the
@@ -95,6 +95,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self { per_publisher: Rate::new(1_000, 1), total: Rate::new(10_000, 1) }
     }
+}
+
+/// The keyspace, unless the settings name another.
+const KEYSPACE: &str = "mapping_store";
+
+fn in_own_keyspace<'de, D: Deserializer<'de>>(cluster: D) -> Result<Option<ClusterConfig>, D::Error> {
+    let cluster = Option::<ClusterConfig>::deserialize(cluster)?;
+    Ok(cluster.map(|cluster| cluster.or_keyspace(KEYSPACE)))
 }
 
 const fn default_cache() -> usize {

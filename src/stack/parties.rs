@@ -153,6 +153,7 @@ impl Place<'_> {
             credentials: id_prover::config::CredentialsConfig::default(),
             msps: id_prover::config::MspsConfig::default(),
             limits,
+            cluster: None,
             cache_bytes: CACHE_BYTES,
         }
     }

@@ -23,6 +23,10 @@ fn sample_configurations_are_read() {
     assert_eq!(store.store.cluster.unwrap().nodes.len(), 3);
     let prover: id_prover::Config = load_config(&sample("id-prover.toml")).unwrap();
     assert!(prover.courier.email.is_some());
+    assert!(prover.cluster.is_none());
+    let prover: id_prover::Config = load_config(&sample("id-prover-cluster.toml")).unwrap();
+    let cluster = prover.cluster.unwrap();
+    assert_eq!((cluster.nodes.len(), cluster.keyspace.as_str()), (3, "id_prover"));
 }
 
 #[test]

@@ -222,6 +222,14 @@ impl CourierConfig {
     }
 }
 
+impl CouriersConfig {
+    /// How long any of them may take.
+    pub(crate) fn longest(&self) -> Duration {
+        let each = [&self.sms, &self.email].into_iter().flatten().map(CourierConfig::timeout);
+        each.max().unwrap_or_default()
+    }
+}
+
 impl SmppConfig {
     pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls.is_some() { 3550 } else { 2775 })

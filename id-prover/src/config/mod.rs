@@ -9,9 +9,10 @@ use std::time::Duration;
 use protocol::credential::MAX_PROVER_BYTES;
 use protocol::enrollment::Code;
 use protocol::mimi_uri::Msp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use service::{AdminConfig, ClientCertificates, ListenError, ListenerConfig, Listeners, Rate};
 
+pub use cluster::ClusterConfig;
 pub use couriers::{
     CourierConfig, CouriersConfig, FileCourierConfig, SmppConfig, SmtpConfig, SmtpSecurity, WebhookConfig,
 };
@@ -43,7 +44,11 @@ pub struct Config {
     /// Limits on messages.
     #[serde(default)]
     pub limits: LimitsConfig,
-    /// Memory for cached blocks of the database.
+    /// A cluster to keep the database in, instead of the state folder, which has the keys alone then. Any number of provers may share
+    /// it, with the same keys.
+    #[serde(default, deserialize_with = "in_own_keyspace")]
+    pub cluster: Option<ClusterConfig>,
+    /// Memory for cached blocks of the embedded database.
     #[serde(default = "default_cache")]
     pub cache_bytes: usize,
 }
@@ -137,6 +142,14 @@ impl Default for LimitsConfig {
     }
 }
 
+/// The keyspace, unless the settings name another.
+const KEYSPACE: &str = "id_prover";
+
+fn in_own_keyspace<'de, D: Deserializer<'de>>(cluster: D) -> Result<Option<ClusterConfig>, D::Error> {
+    let cluster = Option::<ClusterConfig>::deserialize(cluster)?;
+    Ok(cluster.map(|cluster| cluster.or_keyspace(KEYSPACE)))
+}
+
 const SECONDS_A_DAY: u64 = 24 * 3600;
 
 const fn default_cache() -> usize {
@@ -189,6 +202,9 @@ pub enum ConfigError {
     /// An MSP's domain.
     #[error("msps.admitted: entry {0} is no domain name in canonical form")]
     Msp(usize),
+    /// The cluster.
+    #[error("cluster: {0}")]
+    Cluster(cluster::Error),
     /// The listener does not ask for client certificates.
     #[error(
         "listener: MSPs are known by their certificates: tls with client_ca and client_certificates = \"required\" is needed"
@@ -224,6 +240,9 @@ impl Config {
         self.codes.check()?;
         if !(1..=366).contains(&self.credentials.lifetime_days) {
             return Err(ConfigError::Lifetime);
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.check().map_err(ConfigError::Cluster)?;
         }
         self.msps.check()
     }

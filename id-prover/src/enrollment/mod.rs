@@ -92,6 +92,17 @@ pub(crate) fn request_key(user_key: &Thumbprint, request_id: &[u8; 16]) -> Reque
 pub(crate) struct Requested {
     pub(crate) facts: Facts,
     pub(crate) code: CodeHash,
+    /// Which of several provers is sending it. Without it, whoever finds this state knows that nobody is.
+    pub(crate) sending: Option<Sending>,
+}
+
+/// Several provers share their state, and one of them sends a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sending {
+    /// That prover's number of its own, another one after each start.
+    pub(crate) by: [u8; 16],
+    /// From then on it sends nothing any more.
+    pub(crate) until: Timestamp,
 }
 
 /// The code is on its way to the CPI, and the challenge to the MSP.
@@ -102,14 +113,17 @@ pub(crate) struct Challenged {
     /// The signed challenge.
     pub(crate) challenge: Vec<u8>,
     pub(crate) tries_left: u8,
-    /// SHA-256 of the proof on which a try was spent without a verdict yet: a crash lies between. The same proof is
-    /// then compared without a further try, since it can only have the same verdict.
-    pub(crate) undecided: Option<[u8; 32]>,
+    /// SHA-256 of each proof on which a try was spent without a verdict yet: a crash lies between, or another prover is at it.
+    /// The same proof is then compared without a further try, since it can only have the same verdict.
+    pub(crate) undecided: Vec<[u8; 32]>,
 }
 
 /// A try is spent on a proof. Once this is stored, the code may be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spent(Challenged);
+pub(crate) struct Spent {
+    challenged: Challenged,
+    proof_hash: [u8; 32],
+}
 
 /// The code was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,12 +211,22 @@ impl Requested {
             requested_at: now,
             expires_at,
         };
-        Self { facts, code }
+        Self { facts, code, sending: None }
     }
 
     /// Takes a new code, since nobody knows whether the message with the last one was sent.
     pub(crate) fn with_code(self, code: CodeHash) -> Self {
         Self { code, ..self }
+    }
+
+    /// Says who sends it.
+    pub(crate) fn sent_by(self, sending: Option<Sending>) -> Self {
+        Self { sending, ..self }
+    }
+
+    /// Whether another prover than the one of this number may be sending it.
+    pub(crate) fn is_sent_by_another(&self, than: &[u8; 16], now: Timestamp) -> bool {
+        self.sending.is_some_and(|sending| sending.by != *than && now < sending.until)
     }
 
     /// The claims of its challenge.
@@ -220,14 +244,14 @@ impl Requested {
 
     /// The message is delivered, and the challenge signed.
     pub(crate) fn delivered(self, challenge: Vec<u8>, tries: u8) -> Challenged {
-        Challenged { facts: self.facts, code: self.code, challenge, tries_left: tries, undecided: None }
+        Challenged { facts: self.facts, code: self.code, challenge, tries_left: tries, undecided: Vec::new() }
     }
 }
 
 impl Challenged {
     /// Whether the try that was spent on the proof with this hash has had no verdict yet.
     pub(crate) fn is_undecided(&self, proof_hash: &[u8; 32]) -> bool {
-        self.undecided.as_ref() == Some(proof_hash)
+        self.undecided.contains(proof_hash)
     }
 
     /// Spends a try on the proof with this hash.
@@ -235,38 +259,46 @@ impl Challenged {
     /// # Errors
     ///
     /// [`Closed`] if the enrollment has expired or no try is left.
-    pub(crate) fn spend(self, proof_hash: [u8; 32], now: Timestamp) -> Result<Spent, Closed> {
+    pub(crate) fn spend(mut self, proof_hash: [u8; 32], now: Timestamp) -> Result<Spent, Closed> {
         if self.facts.is_expired(now) {
             return Err(Closed::Expired);
         }
         if self.is_undecided(&proof_hash) {
-            return Ok(Spent(self));
+            return Ok(Spent { challenged: self, proof_hash });
         }
-        let tries_left = self.tries_left.checked_sub(1).ok_or(Closed::Locked)?;
-        Ok(Spent(Self { tries_left, undecided: Some(proof_hash), ..self }))
+        self.tries_left = self.tries_left.checked_sub(1).ok_or(Closed::Locked)?;
+        self.undecided.push(proof_hash);
+        Ok(Spent { challenged: self, proof_hash })
     }
 }
 
 impl Spent {
     /// What is to be stored before the code is compared.
     pub(crate) fn stored(&self) -> Stored {
-        Stored::Challenged(self.0.clone())
+        Stored::Challenged(self.challenged.clone())
     }
 
     pub(crate) fn tries_left(&self) -> u8 {
-        self.0.tries_left
+        self.challenged.tries_left
+    }
+
+    /// The same try, of an enrollment that another prover has changed meanwhile; `None` if the proof has had its verdict.
+    pub(crate) fn carried_over(self, challenged: Challenged) -> Option<Self> {
+        challenged.is_undecided(&self.proof_hash).then_some(Self { challenged, ..self })
     }
 
     /// Compares the hash of the code that was offered; `None` if the proof did not open.
     pub(crate) fn compare(self, offered: Option<CodeHash>) -> Verdict {
-        let Self(challenged) = self;
+        let Self { mut challenged, proof_hash } = self;
         if offered.is_some_and(|offered| offered == challenged.code) {
             return Verdict::Right(Matched(challenged));
         }
-        if challenged.tries_left == 0 {
+        challenged.undecided.retain(|undecided| *undecided != proof_hash);
+        // Another proof may be the right one: who has spent the try on it is owed the verdict.
+        if challenged.tries_left == 0 && challenged.undecided.is_empty() {
             return Verdict::WrongAndLocked(Locked { facts: challenged.facts });
         }
-        Verdict::Wrong(Challenged { undecided: None, ..challenged })
+        Verdict::Wrong(challenged)
     }
 }
 

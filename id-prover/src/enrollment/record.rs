@@ -8,9 +8,9 @@ use protocol::cpi::Cpi;
 use protocol::credential::Method;
 use protocol::enrollment::EnrollmentId;
 use protocol::mimi_uri::Msp;
-use protocol::{PublicKey, Thumbprint};
+use protocol::{PublicKey, Thumbprint, Timestamp};
 
-use super::{Challenged, CodeHash, Facts, Issued, Locked, Proven, Requested, Stored, Terms};
+use super::{Challenged, CodeHash, Facts, Issued, Locked, Proven, Requested, Sending, Stored, Terms};
 
 const MAX_BYTES: usize = 8192;
 
@@ -34,6 +34,8 @@ const CREDENTIAL_ISSUED_AT: Label = Label::new(17, "credential-issued-at");
 const CREDENTIAL_EXPIRES_AT: Label = Label::new(18, "credential-expires-at");
 const SIGNER: Label = Label::new(19, "signer");
 const CREDENTIAL: Label = Label::new(20, "credential");
+/// A number (16) and a time (8).
+const SENDING: Label = Label::new(21, "sending");
 
 /// A stored enrollment that cannot be read; it names the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,13 +50,16 @@ impl Stored {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let map = facts(self.facts());
         let map = match self {
-            Self::Requested(state) => map.field(STATE, 0).field(CODE_HASH, state.code.0.to_vec()),
+            Self::Requested(state) => map
+                .field(STATE, 0)
+                .field(CODE_HASH, state.code.0.to_vec())
+                .optional(SENDING, state.sending.map(sending_bytes)),
             Self::Challenged(state) => map
                 .field(STATE, 1)
                 .field(CODE_HASH, state.code.0.to_vec())
                 .field(CHALLENGE, state.challenge.clone())
                 .field(TRIES_LEFT, u64::from(state.tries_left))
-                .optional(UNDECIDED, state.undecided.map(|hash| hash.to_vec())),
+                .optional(UNDECIDED, (!state.undecided.is_empty()).then(|| state.undecided.concat())),
             Self::Proven(state) => map
                 .field(STATE, 2)
                 .field(CODE_HASH, state.code.0.to_vec())
@@ -77,13 +82,17 @@ impl Stored {
         let mut map = MapReader::new(cbor::decode(bytes, MAX_BYTES)?, "enrollment")?;
         let facts = read_facts(&mut map)?;
         let stored = match map.unsigned(STATE)? {
-            0 => Self::Requested(Requested { facts, code: read_code(&mut map)? }),
+            0 => Self::Requested(Requested {
+                facts,
+                code: read_code(&mut map)?,
+                sending: map.take(SENDING).map(read_sending).transpose()?,
+            }),
             1 => Self::Challenged(Challenged {
                 facts,
                 code: read_code(&mut map)?,
                 challenge: map.bytes(CHALLENGE)?,
                 tries_left: u8::try_from(map.unsigned(TRIES_LEFT)?).map_err(|_| broken(TRIES_LEFT))?,
-                undecided: map.take(UNDECIDED).map(read_hash).transpose()?,
+                undecided: map.take(UNDECIDED).map(read_hashes).transpose()?.unwrap_or_default(),
             }),
             2 => Self::Proven(Proven {
                 facts,
@@ -143,8 +152,24 @@ fn read_code(map: &mut MapReader) -> Result<CodeHash, FieldError> {
     map.byte_array(CODE_HASH).map(CodeHash)
 }
 
-fn read_hash(value: cbor::Value) -> Result<[u8; 32], FieldError> {
-    value.into_bytes().ok().and_then(|bytes| bytes.try_into().ok()).ok_or(broken(UNDECIDED))
+/// Hashes one after another; there is one at least.
+fn read_hashes(value: cbor::Value) -> Result<Vec<[u8; 32]>, FieldError> {
+    let bytes = value.into_bytes().ok().filter(|bytes| !bytes.is_empty()).ok_or(broken(UNDECIDED))?;
+    let (hashes, rest) = bytes.as_chunks();
+    if rest.is_empty() { Ok(hashes.to_vec()) } else { Err(broken(UNDECIDED)) }
+}
+
+fn sending_bytes(Sending { by, until }: Sending) -> Vec<u8> {
+    [by.as_slice(), &until.seconds().to_be_bytes()].concat()
+}
+
+fn read_sending(value: cbor::Value) -> Result<Sending, FieldError> {
+    let read = |bytes: Vec<u8>| {
+        let (by, until) = bytes.split_first_chunk()?;
+        let until = Timestamp::from_seconds(u64::from_be_bytes(until.try_into().ok()?));
+        Some(Sending { by: *by, until })
+    };
+    value.into_bytes().ok().and_then(read).ok_or(broken(SENDING))
 }
 
 fn broken(label: Label) -> FieldError {

@@ -52,7 +52,7 @@ fn wrong_codes_use_up_the_tries() {
     let mut state = challenged(3);
     for (proof, left) in [(1, 2), (2, 1)] {
         let Verdict::Wrong(next) = wrong(state, proof) else { panic!("a try was left") };
-        assert_eq!((next.tries_left, next.undecided), (left, None));
+        assert_eq!((next.tries_left, next.undecided.len()), (left, 0));
         state = next;
     }
     assert!(matches!(wrong(state, 3), Verdict::WrongAndLocked(_)));
@@ -72,7 +72,7 @@ fn a_proof_that_does_not_open_is_wrong() {
 #[test]
 fn a_try_is_stored_as_spent_before_the_code_is_compared() {
     let Stored::Challenged(state) = challenged(2).spend([1; 32], NOW).unwrap().stored() else { panic!() };
-    assert_eq!((state.tries_left, state.undecided), (1, Some([1; 32])));
+    assert_eq!((state.tries_left, state.undecided.clone()), (1, vec![[1; 32]]));
     let other = state.spend([2; 32], NOW).unwrap();
     assert_eq!(other.tries_left(), 0);
 }
@@ -82,6 +82,23 @@ fn a_proof_without_a_verdict_is_judged_without_a_further_try() {
     let Stored::Challenged(state) = challenged(1).spend([1; 32], NOW).unwrap().stored() else { panic!() };
     assert_eq!(state.clone().spend([2; 32], NOW), Err(Closed::Locked));
     assert!(matches!(state.spend([1; 32], NOW).unwrap().compare(Some(CODE)), Verdict::Right(_)));
+}
+
+/// What another prover does to an enrollment between a try and its verdict.
+#[test]
+fn tries_that_are_judged_at_once_are_each_judged_once() {
+    let first = challenged(2).spend([1; 32], NOW).unwrap();
+    let Stored::Challenged(state) = first.stored() else { panic!() };
+    let second = state.spend([2; 32], NOW).unwrap();
+    let Stored::Challenged(state) = second.stored() else { panic!() };
+    assert_eq!(state.clone().spend([3; 32], NOW), Err(Closed::Locked));
+    // The second is wrong, and the last; but the first has had no verdict.
+    let Verdict::Wrong(state) = second.clone().compare(Some(WRONG)) else { panic!("the other may be right") };
+    assert_eq!((state.tries_left, state.undecided.clone()), (0, vec![[1; 32]]));
+    assert_eq!(second.carried_over(state.clone()), None);
+    let first = first.carried_over(state).unwrap();
+    assert!(matches!(first.clone().compare(Some(CODE)), Verdict::Right(_)));
+    assert!(matches!(first.compare(Some(WRONG)), Verdict::WrongAndLocked(_)));
 }
 
 #[test]
@@ -110,6 +127,7 @@ fn a_new_code_replaces_the_old_one() {
 fn every_state() -> Vec<Stored> {
     vec![
         Stored::Requested(requested(7)),
+        Stored::Requested(requested(7).sent_by(Some(Sending { by: [6; 16], until: NOW }))),
         Stored::Challenged(challenged(5)),
         challenged(5).spend([3; 32], NOW).unwrap().stored(),
         Stored::Proven(proven()),

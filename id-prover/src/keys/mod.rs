@@ -24,13 +24,22 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use protocol::enrollment::{Code, EnrollmentId, HpkeSecretKey, Proof};
 use protocol::{PublicKey, Thumbprint, Timestamp};
 use service::secret_file::SecretFileError;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::enrollment::CodeHash;
 use crate::limits::Secret;
 use files::{CODE, HPKE, SigningFiles};
 pub use token::{Retired, Signer, SigningKeys, Token, TokenError};
+
+/// What provers of a cluster have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct ClusterSecrets {
+    /// By which they know that they have.
+    pub(crate) check: [u8; 32],
+    /// Decides in which bucket an enrollment lies.
+    pub(crate) buckets: [u8; 32],
+}
 
 /// The prover's keys.
 pub(crate) struct Keys {
@@ -119,6 +128,17 @@ impl Keys {
     /// The key of the hashes under which limits are known: HMAC-SHA-256 over a constant.
     pub(crate) fn limit_secret(&self) -> Secret {
         Secret(self.hmac(&[b"limits"]))
+    }
+
+    /// What provers that share a cluster derive from the key they must have in common: HMAC-SHA-256 over constants.
+    pub(crate) fn cluster_secrets(&self) -> ClusterSecrets {
+        ClusterSecrets { check: self.hmac(&[b"cluster"]), buckets: self.hmac(&[b"buckets"]) }
+    }
+
+    /// A hash of the public halves of the keys that sign and open at present.
+    pub(crate) fn thumbprint(&self) -> [u8; 32] {
+        let signing = Sha256::new_with_prefix(self.signing().public().thumbprint().as_bytes());
+        signing.chain_update(self.hpke.public().0).finalize().into()
     }
 
     fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {

@@ -46,9 +46,20 @@ pub(crate) struct Budgets {
     secret: Secret,
 }
 
+/// What becomes of a budget of a ledger.
+pub(super) struct Decided {
+    /// Of each wish, in order; what is given back is never refused.
+    pub(super) answers: Vec<Result<(), RetryAfter>>,
+    /// If it changes: what is to be stored, and in how long it is whole again.
+    pub(super) counter: Option<(Counter, Duration)>,
+}
+
+type Limiter<S> = RateLimiter<u64, S, LimitClock, NoOpMiddleware<Duration>>;
+
 /// A rate, made ready.
 struct Quoted {
-    limiter: RateLimiter<u64, Shared, LimitClock, NoOpMiddleware<Duration>>,
+    quota: Quota,
+    limiter: Limiter<Shared>,
     /// What one message takes from a budget.
     interval: Nanos,
     /// What a whole budget is.
@@ -90,7 +101,35 @@ impl Budgets {
     /// [`RetryAfter`], in whole seconds, rounded up; nothing is taken then.
     pub(crate) fn take(&self, name: &[u8]) -> Result<Key, RetryAfter> {
         let key = self.key(name);
-        self.quoted().limiter.check_key(&key).map(|()| Key(key)).map_err(|not_until| {
+        self.check(&self.quoted().limiter, key).map(|()| Key(key))
+    }
+
+    /// What becomes of a budget that a ledger holds if one after another takes from it (true) or gives back.
+    pub(super) fn decide(&self, counter: Option<Counter>, wishes: impl Iterator<Item = bool>) -> Decided {
+        let (quoted, now) = (self.quoted(), self.now());
+        let interval = quoted.interval.as_u64();
+        // A clock that was set back costs a whole budget at most.
+        let latest = now.saturating_add(quoted.whole);
+        let before = counter.map(|counter| counter.at_interval(interval, now).min(latest));
+        let single = Single(Arc::new(Mutex::new(before.map(Nanos::from))));
+        let limiter = limiter(quoted.quota, single.clone(), &self.clock);
+        let grant = |takes| match takes {
+            true => self.check(&limiter, 0),
+            false => {
+                single.lower(quoted.interval);
+                Ok(())
+            }
+        };
+        let answers = wishes.map(grant).collect();
+        let after = single.get().map(|whole_at| whole_at.as_u64());
+        let counter = after
+            .filter(|_| after != before)
+            .map(|whole_at| (Counter { whole_at, interval }, Duration::from_nanos(whole_at.saturating_sub(now))));
+        Decided { answers, counter }
+    }
+
+    fn check<S: StateStore<Key = u64>>(&self, limiter: &Limiter<S>, key: u64) -> Result<(), RetryAfter> {
+        limiter.check_key(&key).map_err(|not_until| {
             let wait = not_until.wait_time_from(since_1970(&self.clock));
             RetryAfter((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
         })
@@ -140,7 +179,7 @@ impl Budgets {
         self.state.0.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    fn key(&self, name: &[u8]) -> u64 {
+    pub(super) fn key(&self, name: &[u8]) -> u64 {
         let hash = Sha256::new_with_prefix(self.secret.0).chain_update(name).finalize();
         let (first, _) = hash.split_first_chunk().expect("SHA-256 has more than 8 bytes");
         u64::from_be_bytes(*first)
@@ -159,13 +198,18 @@ impl Quoted {
     fn new(rate: Rate, state: &Shared, clock: &Clock) -> Self {
         let each = Duration::from_secs(u64::from(rate.seconds.get())) / rate.count.get();
         let quota = quota(each, rate.count);
-        // The limiter counts from what its clock says when it is made: zero, so that states outlive it.
-        let clock = LimitClock { clock: Arc::clone(clock), runs: Arc::default() };
-        let limiter = RateLimiter::new(quota, state.clone(), clock.clone());
-        clock.runs.store(true, Ordering::Relaxed);
+        let limiter = limiter(quota, state.clone(), clock);
         let interval: Nanos = quota.replenish_interval().into();
-        Self { limiter, interval, whole: interval.as_u64().saturating_mul(u64::from(rate.count.get())) }
+        Self { quota, limiter, interval, whole: interval.as_u64().saturating_mul(u64::from(rate.count.get())) }
     }
+}
+
+/// It counts from what its clock says when it is made: zero, so that states outlive it.
+fn limiter<S: StateStore<Key = u64>>(quota: Quota, state: S, clock: &Clock) -> Limiter<S> {
+    let clock = LimitClock { clock: Arc::clone(clock), runs: Arc::default() };
+    let limiter = RateLimiter::new(quota, state, clock.clone());
+    clock.runs.store(true, Ordering::Relaxed);
+    limiter
 }
 
 fn quota(each: Duration, burst: NonZeroU32) -> Quota {
@@ -270,6 +314,39 @@ impl StateStore for Shared {
         let slot = self.slot(&shard, *key);
         let (outcome, whole_at) = f(shard.get(&slot).copied())?;
         shard.insert(slot, whole_at);
+        Ok(outcome)
+    }
+}
+
+/// When one budget will be whole again.
+#[derive(Clone)]
+struct Single(Arc<Mutex<Option<Nanos>>>);
+
+impl Single {
+    fn get(&self) -> Option<Nanos> {
+        *self.lock()
+    }
+
+    fn lower(&self, weight: Nanos) {
+        let mut whole_at = self.lock();
+        *whole_at = whole_at.map(|whole_at| whole_at.saturating_sub(weight));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Nanos>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StateStore for Single {
+    type Key = u64;
+
+    fn measure_and_replace<T, F, E>(&self, _key: &u64, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut held = self.lock();
+        let (outcome, whole_at) = f(*held)?;
+        *held = Some(whole_at);
         Ok(outcome)
     }
 }

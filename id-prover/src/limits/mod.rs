@@ -10,10 +10,12 @@
 //!
 //! No MSP can use up the whole of what a CPI may receive: the others keep a share.
 //!
-//! All counters but the total are stored with the changes they belong to (column family `counters`) and taken up again at
+//! Several provers that share their state share these budgets as well, all but the total ([`shared`]). For one by itself,
+//! all counters but the total are stored with the changes they belong to (column family `counters`) and taken up again at
 //! the start. The key is the kind (1 byte) and the keyed hash of the name (8), the value a [`budgets::Counter`].
 
 mod budgets;
+pub(crate) mod shared;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use crate::storage::change::{Family, Op};
 use budgets::{Counter, Key};
 
 pub(crate) use budgets::Budgets;
+pub(crate) use shared::{Allowance, Refused};
 
 const HOUR: u32 = 3600;
 const DAY: u32 = 24 * HOUR;
@@ -80,25 +83,7 @@ impl Limits {
     ///
     /// [`RetryAfter`]: the longest wait of all budgets that are used up; nothing is taken then.
     pub(crate) fn take(&self, cpi: &Cpi, msp: &Msp) -> Result<Taken, RetryAfter> {
-        let both = format!("{cpi} {}", msp.domain());
-        let international = match cpi {
-            // `+1 415-555-0132`: the country code stands alone.
-            Cpi::Phone(number) => number.to_international(),
-            Cpi::Email(_) => String::new(),
-        };
-        let mut wanted = vec![
-            (Kind::Total, ""),
-            (Kind::Msp, msp.domain()),
-            (Kind::CpiHour, cpi.as_str()),
-            (Kind::CpiDay, cpi.as_str()),
-            (Kind::CpiMspHour, &both),
-            (Kind::CpiMspDay, &both),
-        ];
-        if let Cpi::Phone(number) = cpi {
-            let number = number.as_e164();
-            wanted.push((Kind::NumberRange, number.get(..=RANGE_DIGITS).unwrap_or(number)));
-            wanted.push((Kind::Country, international.split(' ').next().unwrap_or_default()));
-        }
+        let wanted = messages(cpi, msp);
         let (taken, longest) = self.take_each(&wanted);
         self.all_or_none(taken, longest)
     }
@@ -109,8 +94,7 @@ impl Limits {
     ///
     /// As [`Self::take`].
     pub(crate) fn take_try(&self, cpi: &Cpi, msp: &Msp, first: bool) -> Result<Taken, RetryAfter> {
-        let wanted = [(Kind::WrongTotal, ""), (Kind::WrongMsp, msp.domain()), (Kind::WrongCpi, cpi.as_str())];
-        let (taken, longest) = self.take_each(&wanted);
+        let (taken, longest) = self.take_each(&tries(cpi, msp));
         if first { Ok(taken) } else { self.all_or_none(taken, longest) }
     }
 
@@ -156,7 +140,7 @@ impl Limits {
         Some(())
     }
 
-    fn take_each(&self, wanted: &[(Kind, &str)]) -> (Taken, Option<u64>) {
+    fn take_each(&self, wanted: &[(Kind, String)]) -> (Taken, Option<u64>) {
         let (mut taken, mut longest) = (Taken(Vec::with_capacity(wanted.len())), None);
         for (kind, name) in wanted {
             match self.budgets(*kind).take(name.as_bytes()) {
@@ -183,6 +167,36 @@ impl Limits {
     fn budgets(&self, kind: Kind) -> &Budgets {
         &self.budgets[kind as usize]
     }
+}
+
+/// The budgets of a message.
+fn messages(cpi: &Cpi, msp: &Msp) -> Vec<(Kind, String)> {
+    let (by_cpi, by_msp, both) = (cpi.as_str(), msp.domain(), format!("{cpi} {}", msp.domain()));
+    let mut wanted = vec![
+        (Kind::Total, String::new()),
+        (Kind::Msp, by_msp.to_owned()),
+        (Kind::CpiHour, by_cpi.to_owned()),
+        (Kind::CpiDay, by_cpi.to_owned()),
+        (Kind::CpiMspHour, both.clone()),
+        (Kind::CpiMspDay, both),
+    ];
+    if let Cpi::Phone(number) = cpi {
+        // `+1 415-555-0132`: the country code stands alone.
+        let international = number.to_international();
+        let number = number.as_e164();
+        wanted.push((Kind::NumberRange, number.get(..=RANGE_DIGITS).unwrap_or(number).to_owned()));
+        wanted.push((Kind::Country, international.split(' ').next().unwrap_or_default().to_owned()));
+    }
+    wanted
+}
+
+/// The budgets of a try.
+fn tries(cpi: &Cpi, msp: &Msp) -> [(Kind, String); 3] {
+    [
+        (Kind::WrongTotal, String::new()),
+        (Kind::WrongMsp, msp.domain().to_owned()),
+        (Kind::WrongCpi, cpi.as_str().to_owned()),
+    ]
 }
 
 impl Taken {

@@ -1,19 +1,28 @@
 //! The first step: a signed request in, a message to the CPI, a signed challenge out.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use cluster::pause;
 use protocol::cpi::Cpi;
 use protocol::credential::Method;
-use protocol::enrollment::{Code, EnrollmentId, EnrollmentRequest};
+use protocol::enrollment::{Code, EnrollmentRequest};
 use protocol::{CLOCK_SKEW, DocumentError, SignatureError, Signed, Timestamp, Unverified};
 use service::RetryAfter;
 
 use super::{Prover, Shared, Trouble};
 use crate::courier::{CourierError, Language, Message};
-use crate::enrollment::{Facts, Requested, Stored, request_key};
-use crate::limits::Taken;
+use crate::enrollment::{Facts, RequestKey, Requested, Sending, Stored, request_key};
 use crate::storage::audit::Event;
 use crate::storage::change::Change;
+use crate::storage::{Storage as _, WriteError};
+
+/// How long a message that another prover sends is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Within what time of the decision a message is sent where there are other provers, and how long it may take to record that it
+/// was. Clocks that differ are in it.
+const BEFORE_SENDING: Duration = Duration::from_secs(20);
+const AFTER_SENDING: Duration = Duration::from_secs(20);
 
 /// The signed challenge for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,85 +150,130 @@ impl Shared {
         let document = admitted.request.document();
         let key = request_key(&document.user_key.thumbprint(), &document.id);
         let _held = self.requests.hold(key).await;
-        let known = self.read(move |storage| storage.enrollment_of(&key)).await?;
-        let now = self.now();
-        match known {
-            None => self.open(&admitted, now).await.map(Enrolled::New),
-            Some(stored) if stored.facts().request_hash != admitted.request.hash() => Err(EnrollError::NumberTaken),
-            Some(Stored::Locked(_)) => Err(EnrollError::Locked),
-            Some(stored) if stored.facts().is_expired(now) => Err(EnrollError::Expired),
-            Some(Stored::Requested(requested)) => {
-                self.open_again(requested, admitted.language, now).await.map(Enrolled::New)
+        let begun = Instant::now();
+        for race in 0.. {
+            let known = self.storage.enrollment_of(key).await.map_err(Trouble::from)?;
+            let now = self.now();
+            let opened = match known {
+                None => match self.open(&admitted, now).await {
+                    // The budget that is used up may have gone to this very request, at another prover.
+                    Err(EnrollError::Limited(wait)) => match self.is_opened_elsewhere(key).await? {
+                        true => None,
+                        false => return Err(EnrollError::Limited(wait)),
+                    },
+                    opened => opened?,
+                },
+                Some(stored) if stored.facts().request_hash != admitted.request.hash() => {
+                    return Err(EnrollError::NumberTaken);
+                }
+                Some(Stored::Locked(_)) => return Err(EnrollError::Locked),
+                Some(stored) if stored.facts().is_expired(now) => return Err(EnrollError::Expired),
+                Some(Stored::Requested(requested)) if requested.is_sent_by_another(&self.replica, now) => None,
+                Some(Stored::Requested(requested)) => self.open_again(requested, admitted.language, now).await?,
+                Some(Stored::Challenged(state)) => return Ok(Enrolled::Known(state.challenge)),
+                Some(Stored::Proven(state)) => return Ok(Enrolled::Known(state.challenge)),
+                Some(Stored::Issued(state)) => return Ok(Enrolled::Known(state.challenge)),
+            };
+            if let Some(challenge) = opened {
+                return Ok(Enrolled::New(challenge));
             }
-            Some(Stored::Challenged(state)) => Ok(Enrolled::Known(state.challenge)),
-            Some(Stored::Proven(state)) => Ok(Enrolled::Known(state.challenge)),
-            Some(Stored::Issued(state)) => Ok(Enrolled::Known(state.challenge)),
+            // Another prover is at it, or was first: its message counts.
+            if begun.elapsed() > PATIENCE {
+                break;
+            }
+            pause(race).await;
         }
+        Err(Trouble::Busy.into())
     }
 
-    async fn open(&self, admitted: &Admitted, now: Timestamp) -> Result<Vec<u8>, EnrollError> {
+    async fn open(&self, admitted: &Admitted, now: Timestamp) -> Result<Option<Vec<u8>>, EnrollError> {
         let document = admitted.request.document();
-        let taken = self.limits.take(&document.cpi, &document.msp).map_err(EnrollError::Limited)?;
-        let id = EnrollmentId::from_bytes(rand::random());
-        let code = self.new_code();
+        let key = request_key(&document.user_key.thumbprint(), &document.id);
+        let (id, code) = (self.storage.new_id(&key), self.new_code());
         let expires_at = now.plus(self.config.codes.lifetime());
         let code_hash = self.keys().hash_code(&id, &code);
         let requested = Requested::open(&admitted.request, admitted.method, id, code_hash, now, expires_at);
-        let change = Change::open(&requested, now);
-        self.send(requested, Letter { code, language: admitted.language }, taken, change, now).await
+        self.send(requested, Letter { code, language: admitted.language }, Change::open, now).await
+    }
+
+    async fn is_opened_elsewhere(&self, key: RequestKey) -> Result<bool, Trouble> {
+        Ok(self.storage.is_shared() && self.storage.enrollment_of(key).await?.is_some())
     }
 
     /// The prover went down while a message was on its way: nobody knows the code, so another one is sent.
     async fn open_again(
         &self,
-        requested: Requested,
+        before: Requested,
         language: Language,
         now: Timestamp,
-    ) -> Result<Vec<u8>, EnrollError> {
-        let taken = self.limits.take(&requested.facts.cpi, &requested.facts.msp).map_err(EnrollError::Limited)?;
+    ) -> Result<Option<Vec<u8>>, EnrollError> {
         let code = self.new_code();
-        let code_hash = self.keys().hash_code(&requested.facts.id, &code);
-        let requested = requested.with_code(code_hash);
-        let change = Change::reopen(&requested, now);
-        self.send(requested, Letter { code, language }, taken, change, now).await
+        let code_hash = self.keys().hash_code(&before.facts.id, &code);
+        let requested = before.clone().with_code(code_hash);
+        let reopen = |requested: &Requested, now| Change::reopen(before, requested, now);
+        self.send(requested, Letter { code, language }, reopen, now).await
     }
 
-    /// Records, signs, sends, records, and returns the signed challenge.
+    /// Records, signs, sends, records, and returns the signed challenge; nothing if another prover was first.
     async fn send(
         &self,
         requested: Requested,
         letter: Letter,
-        taken: Taken,
-        change: Change,
+        change: impl FnOnce(&Requested, Timestamp) -> Change,
         now: Timestamp,
-    ) -> Result<Vec<u8>, EnrollError> {
-        let counters = taken.counters();
-        if let Err(error) = self.writer.write(change.counting(&self.limits, counters.clone())).await {
-            self.limits.give_back(taken);
-            return Err(Trouble::from(error).into());
+    ) -> Result<Option<Vec<u8>>, EnrollError> {
+        let taken = self.limits.take(&requested.facts.cpi, &requested.facts.msp).await;
+        let taken = taken.map_err(|refused| refused.or_trouble(EnrollError::Limited))?;
+        let begun = Instant::now();
+        let requested = requested.sent_by(self.sending());
+        if let Err(error) = self.storage.write(self.counted(change(&requested, now), &taken)).await {
+            self.limits.give_back(taken).await;
+            return if error == WriteError::Overtaken { Ok(None) } else { Err(Trouble::from(error).into()) };
         }
-        // Signed before it is sent: without a signature, nobody would be given the challenge that the code is for.
-        let keys = self.keys();
-        let challenge = requested.challenge(&self.config.name, keys.hpke().public(), self.config.codes.length);
-        let sent = match self.sign(challenge, keys.signing()).await {
-            Ok(challenge) => self.deliver(&requested.facts, letter, now).await.map(|()| challenge).map_err(Into::into),
-            Err(trouble) => Err(EnrollError::from(trouble)),
-        };
-        let challenge = match sent {
+        let challenge = match self.sign_and_deliver(&requested, letter, begun, now).await {
             Ok(challenge) => challenge,
             Err(error) => {
+                let counters = taken.counters();
                 if !error.may_have_been_sent() {
-                    self.limits.give_back(taken);
+                    self.limits.give_back(taken).await;
                 }
-                let change = Change::drop(&requested.facts, self.now()).counting(&self.limits, counters);
-                self.writer.write(change).await.map_err(Trouble::from)?;
+                let change = Change::drop(requested, self.now());
+                let change =
+                    if self.limits.is_own() { change.counting(self.limits.limits(), counters) } else { change };
+                self.storage.write(change).await.map_err(Trouble::from)?;
                 return Err(error);
             }
         };
+        let before = Stored::Requested(requested.clone());
         let challenged = Stored::Challenged(requested.delivered(challenge.clone(), self.config.codes.tries));
-        let change = Change::next(&challenged, Event::Delivered, self.now());
-        self.writer.write(change).await.map_err(Trouble::from)?;
+        let change = Change::next(before, &challenged, Event::Delivered, self.now());
+        self.storage.write(change).await.map_err(Trouble::from)?;
+        Ok(Some(challenge))
+    }
+
+    /// Signed before it is sent: without a signature, nobody would be given the challenge that the code is for.
+    async fn sign_and_deliver(
+        &self,
+        requested: &Requested,
+        letter: Letter,
+        begun: Instant,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, EnrollError> {
+        let keys = self.keys();
+        let challenge = requested.challenge(&self.config.name, keys.hpke().public(), self.config.codes.length);
+        let challenge = self.sign(challenge, keys.signing()).await?;
+        if requested.sending.is_some() && begun.elapsed() > BEFORE_SENDING {
+            // Another prover may take it up before this one were done.
+            return Err(Trouble::Busy.into());
+        }
+        self.deliver(&requested.facts, letter, now).await?;
         Ok(challenge)
+    }
+
+    /// That this prover sends, and until when, where there are others.
+    fn sending(&self) -> Option<Sending> {
+        let longest = BEFORE_SENDING + self.config.courier.longest() + AFTER_SENDING;
+        self.storage.is_shared().then(|| Sending { by: self.replica, until: self.now().plus(longest) })
     }
 
     async fn deliver(&self, facts: &Facts, letter: Letter, now: Timestamp) -> Result<(), CourierError> {

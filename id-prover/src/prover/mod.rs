@@ -4,12 +4,14 @@ mod enroll;
 mod prove;
 mod sweep;
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use protocol::cpi::{Cpi, CpiKind};
 use protocol::credential::Method;
 use protocol::enrollment::EnrollmentId;
 use protocol::{Document, Timestamp};
+use service::RetryAfter;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LimitsConfig, MspsConfig};
@@ -17,10 +19,12 @@ use crate::courier::Couriers;
 use crate::enrollment::RequestKey;
 use crate::keys::files::SigningFiles;
 use crate::keys::{Keys, Signer, Token, TokenError, token};
-use crate::limits::Limits;
+use crate::limits::shared::Together;
+use crate::limits::{Allowance, Limits, Refused, Taken};
 use crate::locks::Locks;
-use crate::storage::writer::{WriteError, Writer};
-use crate::storage::{Storage, StorageError};
+use crate::metrics;
+use crate::storage::change::Change;
+use crate::storage::{Cql, Engine, Rocks, Storage as _, StorageError, WriteError};
 
 pub use enroll::{EnrollError, Enrolled};
 pub use prove::ProveError;
@@ -59,13 +63,23 @@ pub enum Trouble {
     Failed,
 }
 
+/// How often an enrollment is judged anew because another prover has changed it.
+const RACES: u32 = 20;
+
 impl From<WriteError> for Trouble {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Busy => Self::Busy,
+            WriteError::Busy | WriteError::Overtaken => Self::Busy,
             WriteError::Full => Self::Full,
             WriteError::Failed => Self::Failed,
         }
+    }
+}
+
+impl From<StorageError> for Trouble {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(%error, "the database cannot be read");
+        if error.is_passing() { Self::Busy } else { Self::Failed }
     }
 }
 
@@ -83,13 +97,13 @@ pub(crate) struct Policy {
 }
 
 struct Shared {
-    // Dropped first: the writer finishes what waits before the database closes.
-    writer: Writer,
-    storage: Arc<Storage>,
+    storage: Engine,
+    /// Its number among the provers that share their state; another one after each start.
+    replica: [u8; 16],
     token: Arc<dyn Token>,
     keys: RwLock<Arc<Keys>>,
     couriers: Couriers,
-    limits: Arc<Limits>,
+    limits: Allowance,
     policy: RwLock<Arc<Policy>>,
     /// Held while a request is answered, so that the same request twice at once sends one message.
     requests: Locks<RequestKey>,
@@ -118,29 +132,30 @@ impl Prover {
     pub async fn open_with_token(config: Config, clock: Clock, token: Arc<dyn Token>) -> Result<Self, OpenError> {
         config.check_settings()?;
         let couriers = Couriers::open(&config.courier)?;
-        let opening = tokio::task::spawn_blocking(move || Self::open_blocking(config, couriers, clock, token));
-        opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-    }
-
-    fn open_blocking(
-        config: Config,
-        couriers: Couriers,
-        clock: Clock,
-        token: Arc<dyn Token>,
-    ) -> Result<Self, OpenError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let folder = &config.state_folder;
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(OpenError::Folder)?;
-        let keys = Keys::open(folder, &*token)?;
-        let storage = Arc::new(Storage::open(&folder.join("database"), config.cache_bytes)?);
-        let writer = Writer::start(Arc::clone(&storage))?;
+        let folder = config.state_folder.clone();
+        let (token, keys) = blocking(move || Ok((Arc::clone(&token), open_keys(&folder, &*token)?))).await?;
         let limits = Arc::new(Limits::new(&config.limits, &clock, keys.limit_secret()));
-        storage.counters(|name, value| limits.restore(name, value))?;
+        let (storage, limits) = match &config.cluster {
+            Some(cluster) => {
+                let cql = Cql::connect(cluster, keys.cluster_secrets()).await?;
+                let together = Together::new(limits, Arc::new(cql.clone()));
+                (Engine::Cql(cql), Allowance::Shared(together))
+            }
+            None => {
+                let (folder, cache_bytes) = (config.state_folder.join("database"), config.cache_bytes);
+                let restored = Arc::clone(&limits);
+                let rocks = blocking(move || {
+                    let rocks = Rocks::open(&folder, cache_bytes)?;
+                    rocks.database().counters(|name, value| restored.restore(name, value))?;
+                    Ok(rocks)
+                });
+                (Engine::Rocks(rocks.await?), Allowance::Own(limits))
+            }
+        };
         let policy = Policy { msps: config.msps.clone(), limits: config.limits.clone() };
-        warm_up();
         let shared = Shared {
-            writer,
             storage,
+            replica: rand::random(),
             token,
             keys: RwLock::new(Arc::new(keys)),
             couriers,
@@ -151,7 +166,9 @@ impl Prover {
             config,
             clock,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        let prover = Self { shared: Arc::new(shared) };
+        prover.compare_keys().await;
+        Ok(prover)
     }
 
     /// Checks the audit trail from its first entry to its last; returns how many there are.
@@ -160,7 +177,7 @@ impl Prover {
     ///
     /// `StorageError` names the first entry that does not follow from the one before.
     pub async fn check_audit(&self) -> Result<u64, StorageError> {
-        self.shared.blocking(Storage::check_audit).await
+        self.shared.storage.check_audit().await
     }
 
     /// A signed credential that was issued and has not expired, by its number.
@@ -169,7 +186,7 @@ impl Prover {
     ///
     /// `StorageError`.
     pub async fn credential(&self, id: [u8; 16]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.shared.blocking(move |storage| storage.credential(&id)).await
+        self.shared.storage.credential(id).await
     }
 
     /// Takes up what may be changed while it runs: the admitted MSPs, the limits, and the keys in the state folder. Other
@@ -182,13 +199,36 @@ impl Prover {
         config.check_settings()?;
         let folder = self.shared.config.state_folder.clone();
         let token = Arc::clone(&self.shared.token);
-        let opening = tokio::task::spawn_blocking(move || Keys::open(&folder, &*token));
-        let keys = opening.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        self.shared.limits.set_rates(&config.limits);
+        let keys = blocking(move || Ok(Keys::open(&folder, &*token)?)).await?;
+        self.shared.limits.limits().set_rates(&config.limits);
         let policy = Policy { msps: config.msps, limits: config.limits };
         *self.shared.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         *self.shared.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.compare_keys().await;
         Ok(())
+    }
+
+    /// Whether the database can do what it is asked.
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.shared.storage.is_ready().await
+    }
+
+    /// Tells the other provers of a cluster which keys this one has, and says aloud if they have others.
+    pub(crate) async fn compare_keys(&self) {
+        let Engine::Cql(cql) = &self.shared.storage else { return };
+        let keys = self.keys().thumbprint();
+        match cql.compare_keys(&self.shared.replica, &keys).await {
+            Ok(others) => {
+                ::metrics::gauge!(metrics::KEYS_DIFFER).set(f64::from(others));
+                if others > 0 {
+                    tracing::error!(
+                        others,
+                        "other provers of the cluster have other keys: codes sealed to keys that are missing here are taken for wrong"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the keys cannot be compared with those of the other provers"),
+        }
     }
 
     /// Says goodbye to the couriers' next hops, and closes the token.
@@ -263,25 +303,35 @@ impl Shared {
         })
     }
 
-    /// Reads the database off the threads that serve connections.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Storage) -> Result<T, StorageError> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        self.blocking(read).await.map_err(|error| {
-            tracing::error!(%error, "the database cannot be read");
-            Trouble::Failed
-        })
+    /// A change that has its counters with it, where they are kept with changes.
+    fn counted(&self, change: Change, taken: &Taken) -> Change {
+        if self.limits.is_own() { change.counting(self.limits.limits(), taken.counters()) } else { change }
     }
+}
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Storage) -> Result<T, StorageError> + Send + 'static,
-    ) -> Result<T, StorageError> {
-        let storage = Arc::clone(&self.storage);
-        let work = tokio::task::spawn_blocking(move || work(&storage));
-        work.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+impl Refused {
+    fn or_trouble<E: From<Trouble>>(self, limited: impl FnOnce(RetryAfter) -> E) -> E {
+        match self {
+            Self::Limited(wait) => limited(wait),
+            Self::Unknown => Trouble::Busy.into(),
+        }
     }
+}
+
+/// Does what blocks off the threads that serve connections.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let work = tokio::task::spawn_blocking(work);
+    work.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+fn open_keys(folder: &Path, token: &dyn Token) -> Result<Keys, OpenError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(OpenError::Folder)?;
+    let keys = Keys::open(folder, token)?;
+    warm_up();
+    Ok(keys)
 }
 
 /// Loads the metadata of telephone numbers, so that the first request need not wait for it.

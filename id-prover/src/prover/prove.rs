@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use cluster::pause;
+use protocol::Timestamp;
 use protocol::enrollment::{EnrollmentId, Proof, ProofError};
 use service::RetryAfter;
 use sha2::{Digest as _, Sha256};
 
-use super::{Prover, Shared, Trouble};
-use crate::enrollment::{Challenged, Closed, CodeHash, Proven, Stored, Terms, Verdict};
+use super::{Prover, RACES, Shared, Trouble};
+use crate::enrollment::{Challenged, Closed, CodeHash, Proven, Spent, Stored, Terms, Verdict};
 use crate::limits::Taken;
 use crate::storage::audit::Event;
 use crate::storage::change::Change;
+use crate::storage::{Storage as _, WriteError};
 
 /// Why a proof yields no credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,66 +80,138 @@ impl Prover {
 impl Shared {
     async fn prove(&self, id: EnrollmentId, offer: &Offer, names: &[String]) -> Result<Vec<u8>, ProveError> {
         let _held = self.enrollments.hold(id).await;
-        let stored = self.read(move |storage| storage.enrollment(&id)).await?.ok_or(ProveError::Unknown)?;
-        if !names.iter().any(|name| name == stored.facts().msp.domain()) {
-            return Err(ProveError::Unknown);
-        }
-        match stored {
-            // The challenge has not been given out.
-            Stored::Requested(_) => Err(ProveError::Unknown),
-            Stored::Locked(_) => Err(ProveError::Locked),
-            Stored::Challenged(challenged) => self.judge(challenged, offer).await,
-            Stored::Proven(proven) => {
-                self.same_code(&proven.facts.id, &proven.facts.user_key, proven.code, offer)?;
-                self.issue(proven).await
+        for race in 0..RACES {
+            let stored = self.storage.enrollment(id).await.map_err(Trouble::from)?.ok_or(ProveError::Unknown)?;
+            if !names.iter().any(|name| name == stored.facts().msp.domain()) {
+                return Err(ProveError::Unknown);
             }
-            Stored::Issued(issued) => {
-                self.same_code(&issued.facts.id, &issued.facts.user_key, issued.code, offer)?;
-                Ok(issued.credential)
+            match stored {
+                // The challenge has not been given out.
+                Stored::Requested(_) => return Err(ProveError::Unknown),
+                Stored::Locked(_) => return Err(ProveError::Locked),
+                Stored::Challenged(challenged) => {
+                    if let Some(credential) = self.judge(challenged, offer).await? {
+                        return Ok(credential);
+                    }
+                }
+                Stored::Proven(proven) => {
+                    self.same_code(&proven.facts.id, &proven.facts.user_key, proven.code, offer)?;
+                    return self.issue(proven).await;
+                }
+                Stored::Issued(issued) => {
+                    self.same_code(&issued.facts.id, &issued.facts.user_key, issued.code, offer)?;
+                    return Ok(issued.credential);
+                }
             }
+            // Another prover was first: what is there by now is judged.
+            pause(race).await;
         }
+        Err(Trouble::Busy.into())
     }
 
-    /// Spends a try, durably; compares; records the verdict, durably; and only then signs.
-    async fn judge(&self, challenged: Challenged, offer: &Offer) -> Result<Vec<u8>, ProveError> {
+    /// Spends a try, durably; compares; records the verdict, durably; and only then signs. Nothing if another prover has changed
+    /// the enrollment such that it is to be looked at anew; no try of ours is left without a verdict then.
+    async fn judge(&self, challenged: Challenged, offer: &Offer) -> Result<Option<Vec<u8>>, ProveError> {
         let now = self.now();
-        let (id, user_key) = (challenged.facts.id, challenged.facts.user_key.thumbprint());
         let (cpi, msp) = (challenged.facts.cpi.clone(), challenged.facts.msp.clone());
         let (first, undecided) =
             (challenged.tries_left >= self.config.codes.tries, challenged.is_undecided(&offer.hash));
+        let before = Stored::Challenged(challenged.clone());
         let spent = challenged.spend(offer.hash, now)?;
         let taken = match undecided {
             true => Taken::default(),
-            false => self.limits.take_try(&cpi, &msp, first).map_err(ProveError::Limited)?,
+            false => {
+                let taken = self.limits.take_try(&cpi, &msp, first).await;
+                taken.map_err(|refused| refused.or_trouble(ProveError::Limited))?
+            }
         };
-        let counters = taken.counters();
         let tried = Event::Tried { tries_left: spent.tries_left() };
-        let change = Change::next(&spent.stored(), tried, now).counting(&self.limits, counters.clone());
-        self.writer.write(change).await.map_err(Trouble::from)?;
+        let change = Change::next(before, &spent.stored(), tried, now);
+        match self.storage.write(self.counted(change, &taken)).await {
+            Ok(()) => self.decide(spent, offer, taken, now).await,
+            Err(WriteError::Overtaken) => {
+                self.limits.give_back(taken).await;
+                Ok(None)
+            }
+            Err(error) => Err(Trouble::from(error).into()),
+        }
+    }
+
+    /// Compares, and records the verdict on what the enrollment is by then.
+    async fn decide(
+        &self,
+        mut spent: Spent,
+        offer: &Offer,
+        mut taken: Taken,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, ProveError> {
         let keys = self.keys();
-        let (next, event, tries_left) = match spent.compare(keys.open_proof(&offer.proof, &id, &user_key, now)) {
-            Verdict::Right(matched) => {
-                let terms = Terms {
-                    credential_id: rand::random(),
-                    issued_at: now,
-                    expires_at: now.plus(self.config.credentials.lifetime()),
-                    signer: keys.signing().public().thumbprint(),
-                };
-                let proven = matched.prove(terms);
-                self.limits.give_back(taken);
-                let change = Change::next(&Stored::Proven(proven.clone()), Event::Proven(terms), now)
-                    .counting(&self.limits, counters);
-                self.writer.write(change).await.map_err(Trouble::from)?;
-                return self.issue(proven).await;
+        let Stored::Challenged(Challenged { facts, .. }) = spent.stored() else { return Ok(None) };
+        let offered = keys.open_proof(&offer.proof, &facts.id, &facts.user_key.thumbprint(), now);
+        for race in 0..RACES {
+            let before = spent.stored();
+            let written = match spent.clone().compare(offered) {
+                Verdict::Right(matched) => {
+                    let terms = Terms {
+                        credential_id: rand::random(),
+                        issued_at: now,
+                        expires_at: now.plus(self.config.credentials.lifetime()),
+                        signer: keys.signing().public().thumbprint(),
+                    };
+                    let proven = matched.prove(terms);
+                    let counters = taken.counters();
+                    self.limits.give_back(std::mem::take(&mut taken)).await;
+                    let mut change = Change::next(before, &Stored::Proven(proven.clone()), Event::Proven(terms), now);
+                    if self.limits.is_own() {
+                        change = change.counting(self.limits.limits(), counters);
+                    }
+                    let written = self.storage.write(change).await;
+                    if written.is_ok() {
+                        return self.issue(proven).await.map(Some);
+                    }
+                    written
+                }
+                Verdict::Wrong(challenged) => {
+                    let tries_left = challenged.tries_left;
+                    let next = Stored::Challenged(challenged);
+                    self.record_wrong(before, &next, Event::WrongCode { tries_left }, tries_left, now).await?
+                }
+                Verdict::WrongAndLocked(locked) => {
+                    self.record_wrong(before, &Stored::Locked(locked), Event::Locked, 0, now).await?
+                }
+            };
+            match written {
+                Err(WriteError::Overtaken) => {}
+                Err(error) => return Err(Trouble::from(error).into()),
+                Ok(()) => return Ok(None),
             }
-            Verdict::Wrong(challenged) => {
-                let tries_left = challenged.tries_left;
-                (Stored::Challenged(challenged), Event::WrongCode { tries_left }, tries_left)
+            match self.storage.enrollment(facts.id).await.map_err(Trouble::from)? {
+                Some(Stored::Challenged(challenged)) => {
+                    let tries_left = challenged.tries_left;
+                    // The same proof at another prover has had its verdict: it is this one's as well.
+                    spent = spent.carried_over(challenged).ok_or(ProveError::WrongCode { tries_left })?;
+                }
+                // Proven meanwhile by another code that was right; or gone.
+                _ => return Ok(None),
             }
-            Verdict::WrongAndLocked(locked) => (Stored::Locked(locked), Event::Locked, 0),
-        };
-        self.writer.write(Change::next(&next, event, now)).await.map_err(Trouble::from)?;
-        Err(ProveError::WrongCode { tries_left })
+            pause(race).await;
+        }
+        Err(Trouble::Busy.into())
+    }
+
+    /// Records that a code was wrong; an error says so once it is recorded.
+    async fn record_wrong(
+        &self,
+        before: Stored,
+        next: &Stored,
+        event: Event,
+        tries_left: u8,
+        now: Timestamp,
+    ) -> Result<Result<(), WriteError>, ProveError> {
+        match self.storage.write(Change::next(before, next, event, now)).await {
+            Ok(()) => Err(ProveError::WrongCode { tries_left }),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// Signs what is recorded. Signed again after a crash, it gives the same bytes.
@@ -148,9 +223,11 @@ impl Shared {
             return Err(Trouble::Failed.into());
         };
         let credential = self.sign(proven.credential(&self.config.name), key).await?;
-        let issued = proven.issued(credential.clone());
-        if let Err(error) = self.writer.write(Change::issue(&issued, &terms)).await {
-            tracing::warn!(%error, "a credential was signed, but its copy is not kept");
+        let issued = proven.clone().issued(credential.clone());
+        match self.storage.write(Change::issue(proven, &issued, self.now())).await {
+            // Overtaken by another prover, whose signature has the same bytes.
+            Ok(()) | Err(WriteError::Overtaken) => {}
+            Err(error) => tracing::warn!(%error, "a credential was signed, but its copy is not kept"),
         }
         Ok(credential)
     }

@@ -2,56 +2,52 @@
 
 use std::time::Duration;
 
-use protocol::Timestamp;
 use service::CancellationToken;
 
 use super::{Prover, Trouble};
 use crate::metrics;
+use crate::storage::Storage as _;
 use crate::storage::change::Change;
 
 const EVERY: Duration = Duration::from_secs(10);
+/// Each prover of a cluster asks for what lies in all of it.
+const EVERY_SHARED: Duration = Duration::from_secs(60);
 const STEP: usize = 1000;
 
 impl Prover {
     /// Forgets enrollments, credentials and budgets that are over, now and then, until `shutdown`.
     pub(crate) async fn sweep(&self, shutdown: CancellationToken) {
-        let mut from = Timestamp::default();
-        while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        let every = if self.shared.storage.is_shared() { EVERY_SHARED } else { EVERY };
+        while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             // What went wrong is logged where it did; the next round tries again.
-            let _ = self.sweep_all(&mut from, &shutdown).await;
+            let _ = self.sweep_all(&shutdown).await;
             let _ = self.sweep_limits(&shutdown).await;
+            self.compare_keys().await;
         }
     }
 
     /// Forgets budgets that are whole again. A counter whose deletion fails is found to be whole after the next start.
     async fn sweep_limits(&self, shutdown: &CancellationToken) -> Result<(), Trouble> {
-        let limits = &self.shared.limits;
+        let limits = self.shared.limits.limits();
         for step in limits.forget_whole().steps(STEP) {
             if shutdown.is_cancelled() {
                 break;
             }
-            self.shared.writer.write(Change::counters(limits, step)).await?;
+            self.shared.storage.write(Change::counters(limits, step)).await?;
         }
         Ok(())
     }
 
-    /// Forgets what is over now, step by step. `from` is where the last round ended: before it there is nothing but what
-    /// was deleted. A clock that was set back takes it along.
-    async fn sweep_all(&self, from: &mut Timestamp, shutdown: &CancellationToken) -> Result<(), Trouble> {
-        while !shutdown.is_cancelled() && self.sweep_step(from).await? == STEP {}
+    /// Forgets what is over now, step by step.
+    async fn sweep_all(&self, shutdown: &CancellationToken) -> Result<(), Trouble> {
+        while !shutdown.is_cancelled() && self.sweep_step().await? >= STEP {}
         Ok(())
     }
 
-    async fn sweep_step(&self, from: &mut Timestamp) -> Result<usize, Trouble> {
-        let now = self.shared.now();
-        *from = now.min(*from);
-        let start = *from;
-        let due = self.shared.read(move |storage| storage.due(start, now, STEP)).await?;
-        let Some(last) = due.last() else { return Ok(0) };
-        *from = last.at;
-        self.shared.writer.write(Change::sweep(&due)).await?;
-        ::metrics::counter!(metrics::SWEPT).increment(due.len() as u64);
-        Ok(due.len())
+    async fn sweep_step(&self) -> Result<usize, Trouble> {
+        let swept = self.shared.storage.sweep(self.shared.now(), STEP).await?;
+        ::metrics::counter!(metrics::SWEPT).increment(swept as u64);
+        Ok(swept)
     }
 }
 

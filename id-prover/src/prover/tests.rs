@@ -48,7 +48,7 @@ impl Scene {
     }
 
     async fn write(&self, change: Change) {
-        self.prover.shared.writer.write(change).await.unwrap();
+        self.prover.shared.storage.write(change).await.unwrap();
     }
 
     fn proof(&self, code: &Code) -> Vec<u8> {
@@ -93,7 +93,7 @@ async fn a_try_that_was_spent_on_a_proof_is_not_spent_on_it_again() {
     let right = code("12345678");
     let (proof, other_proof) = (scene.proof(&right), scene.proof(&right));
     let spent = scene.challenged(&right, 1).spend(Sha256::digest(&proof).into(), NOW).unwrap();
-    scene.write(Change::next(&spent.stored(), Event::Tried { tries_left: 0 }, NOW)).await;
+    scene.write(Change::found(&spent.stored(), Event::Tried { tries_left: 0 }, NOW)).await;
     assert_eq!(scene.prove(&other_proof).await, Err(ProveError::Locked));
     assert!(scene.prove(&proof).await.is_ok());
 }
@@ -105,7 +105,7 @@ async fn what_was_proven_is_signed_as_it_was_recorded() {
     let keys = scene.prover.keys();
     let proven = scene.proven(&right, keys.signing().public().thumbprint());
     let expected = token::sign(&proven.credential(PROVER), &**keys.signing()).unwrap();
-    scene.write(Change::next(&Stored::Proven(proven.clone()), Event::Proven(proven.terms), NOW)).await;
+    scene.write(Change::found(&Stored::Proven(proven.clone()), Event::Proven(proven.terms), NOW)).await;
     scene.clock.advance(Duration::from_secs(3000));
     let wrong = scene.prove(&scene.proof(&code("12345679"))).await;
     assert_eq!(wrong, Err(ProveError::WrongCode { tries_left: 0 }));
@@ -118,6 +118,6 @@ async fn nothing_is_signed_by_another_key_than_was_recorded() {
     let scene = Scene::new().await;
     let right = code("12345678");
     let proven = scene.proven(&right, other_key().public().thumbprint());
-    scene.write(Change::next(&Stored::Proven(proven.clone()), Event::Proven(proven.terms), NOW)).await;
+    scene.write(Change::found(&Stored::Proven(proven.clone()), Event::Proven(proven.terms), NOW)).await;
     assert_eq!(scene.prove(&scene.proof(&right)).await, Err(Trouble::Failed.into()));
 }

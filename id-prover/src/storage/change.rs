@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Timestamp;
+use protocol::enrollment::EnrollmentId;
 
 use super::audit::{Entry, Event};
-use crate::enrollment::{Facts, Issued, Requested, Stored, Terms};
+use super::database::Pending;
+use crate::enrollment::{Facts, Issued, Proven, RequestKey, Requested, Stored, Terms};
 use crate::limits::{Counters, Limits};
 
 /// How long an enrollment is remembered once it is over, so that its user hears why and a lost answer can be asked for.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// The column families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Family {
     Enrollments,
     Requests,
@@ -55,9 +57,30 @@ pub(crate) enum Op {
     Delete(Family, Vec<u8>),
 }
 
+/// What a change was judged by.
+pub(crate) enum Expected {
+    /// It may be made whatever there is.
+    Anything,
+    /// No enrollment was opened by this request.
+    Unopened(RequestKey),
+    /// The enrollment is as it was read, or written.
+    Unchanged(Box<Stored>),
+}
+
+/// A credential that is kept until it expires.
+pub(crate) struct Kept {
+    pub(super) id: [u8; 16],
+    pub(super) bytes: Vec<u8>,
+    pub(super) expires_at: Timestamp,
+    /// The time of the change.
+    pub(super) now: Timestamp,
+}
+
 /// Changes that become visible together, with what the audit trail says of them.
 pub(crate) struct Change {
+    pub(super) expected: Expected,
     pub(super) ops: Vec<Op>,
+    pub(super) kept: Option<Kept>,
     /// What is only known when the change is written: the counters of limits, which others change meanwhile.
     pub(super) late: Option<Late>,
     pub(super) audit: Option<Entry>,
@@ -92,44 +115,51 @@ impl Change {
             Op::Put(Family::Requests, facts.request_key().to_vec(), facts.id.as_bytes().to_vec()),
             Deadline::of(facts).put(),
         ];
-        Self::audited(ops, facts, now, Event::requested(facts))
+        Self::audited(Expected::Unopened(facts.request_key()), ops, facts, now, Event::requested(facts))
     }
 
     /// An enrollment whose code is replaced, before its message is sent.
-    pub(crate) fn reopen(requested: &Requested, now: Timestamp) -> Self {
-        Self::audited(vec![put(&Stored::Requested(requested.clone()))], &requested.facts, now, Event::Resent)
+    pub(crate) fn reopen(before: Requested, requested: &Requested, now: Timestamp) -> Self {
+        let (before, after) = (Stored::Requested(before), Stored::Requested(requested.clone()));
+        Self::next(before, &after, Event::Resent, now)
     }
 
     /// An enrollment whose message could not be delivered: forgotten, so that the same request may be sent again.
-    pub(crate) fn drop(facts: &Facts, now: Timestamp) -> Self {
-        Self::audited(Deadline::of(facts).delete_all(), facts, now, Event::NotDelivered)
+    pub(crate) fn drop(requested: Requested, now: Timestamp) -> Self {
+        let before = Stored::Requested(requested);
+        let ops = Deadline::of(before.facts()).delete_all();
+        let facts = before.facts().clone();
+        Self::audited(Expected::Unchanged(Box::new(before)), ops, &facts, now, Event::NotDelivered)
     }
 
     /// The next state of an enrollment.
-    pub(crate) fn next(stored: &Stored, event: Event, now: Timestamp) -> Self {
-        Self::audited(vec![put(stored)], stored.facts(), now, event)
+    pub(crate) fn next(before: Stored, after: &Stored, event: Event, now: Timestamp) -> Self {
+        Self::audited(Expected::Unchanged(Box::new(before)), vec![put(after)], after.facts(), now, event)
+    }
+
+    /// A state without the steps that lead to it.
+    #[cfg(test)]
+    pub(crate) fn found(stored: &Stored, event: Event, now: Timestamp) -> Self {
+        Self::audited(Expected::Anything, vec![put(stored)], stored.facts(), now, event)
     }
 
     /// A signed credential. It follows from what is durable already, so nobody need wait for it.
-    pub(crate) fn issue(issued: &Issued, terms: &Terms) -> Self {
-        let deadline =
-            Deadline { at: terms.expires_at, kind: Kind::Credential, id: terms.credential_id, request: Vec::new() };
-        let ops = vec![
-            put(&Stored::Issued(issued.clone())),
-            Op::Put(Family::Credentials, terms.credential_id.to_vec(), issued.credential.clone()),
-            deadline.put(),
-        ];
-        Self { ops, late: None, audit: None, sync: false }
+    pub(crate) fn issue(before: Proven, issued: &Issued, now: Timestamp) -> Self {
+        let Terms { credential_id, expires_at, .. } = before.terms;
+        let kept = Kept { id: credential_id, bytes: issued.credential.clone(), expires_at, now };
+        let expected = Expected::Unchanged(Box::new(Stored::Proven(before)));
+        let ops = vec![put(&Stored::Issued(issued.clone()))];
+        Self { expected, kept: Some(kept), ..Self::unheard(ops) }
     }
 
     /// Forgets what is over.
     pub(crate) fn sweep(due: &[Deadline]) -> Self {
-        Self { ops: due.iter().flat_map(Deadline::delete_all).collect(), late: None, audit: None, sync: false }
+        Self::unheard(due.iter().flat_map(Deadline::delete_all).collect())
     }
 
     /// Brings stored counters up to date, and nothing else. Nobody need wait for it.
     pub(crate) fn counters(limits: &Arc<Limits>, counters: Counters) -> Self {
-        Self { ops: Vec::new(), late: None, audit: None, sync: false }.counting(limits, counters)
+        Self::unheard(Vec::new()).counting(limits, counters)
     }
 
     /// Brings these counters up to date as well.
@@ -138,8 +168,45 @@ impl Change {
         Self { late: Some(Box::new(move || limits.ops(&counters))), ..self }
     }
 
-    fn audited(ops: Vec<Op>, facts: &Facts, at: Timestamp, event: Event) -> Self {
-        Self { ops, late: None, audit: Some(Entry { at, id: facts.id, event }), sync: true }
+    /// The enrollment that it is about, if it is about one.
+    pub(super) fn id(&self) -> Option<EnrollmentId> {
+        let judged_by = match &self.expected {
+            Expected::Unchanged(stored) => Some(stored.facts().id),
+            Expected::Anything | Expected::Unopened(_) => None,
+        };
+        self.audit.as_ref().map(|entry| entry.id).or(judged_by)
+    }
+
+    /// The ops that are known by now, those of a kept credential among them.
+    pub(super) fn all_ops(&mut self) -> Vec<Op> {
+        let mut ops = std::mem::take(&mut self.ops);
+        if let Some(Kept { id, bytes, expires_at, .. }) = self.kept.take() {
+            let deadline = Deadline { at: expires_at, kind: Kind::Credential, id, request: Vec::new() };
+            ops.extend([Op::Put(Family::Credentials, id.to_vec(), bytes), deadline.put()]);
+        }
+        ops
+    }
+
+    fn audited(expected: Expected, ops: Vec<Op>, facts: &Facts, at: Timestamp, event: Event) -> Self {
+        Self { expected, audit: Some(Entry { at, id: facts.id, event }), sync: true, ..Self::unheard(ops) }
+    }
+
+    /// Of which the audit trail does not speak.
+    const fn unheard(ops: Vec<Op>) -> Self {
+        Self { expected: Expected::Anything, ops, kept: None, late: None, audit: None, sync: false }
+    }
+}
+
+impl Op {
+    /// Notes what changes are judged by.
+    pub(super) fn note_in(&self, pending: &mut Pending) {
+        let (family, key, value) = match self {
+            Self::Put(family, key, value) => (*family, key, Some(value)),
+            Self::Delete(family, key) => (*family, key, None),
+        };
+        if matches!(family, Family::Enrollments | Family::Requests) {
+            pending.insert((family, key.clone()), value.cloned());
+        }
     }
 }
 

@@ -1,40 +1,65 @@
-//! Durable state: RocksDB, with one atomic batch for each group of changes ([`writer`]).
+//! Durable state, as the prover asks for it: [`Storage`]. Two engines keep it: [`Rocks`], in a folder, for one prover; [`Cql`], in a
+//! cluster, for any number of provers that are one. [`Engine`] is either, as the settings say.
 //!
-//! | column family | key | value |
-//! | --- | --- | --- |
-//! | `enrollments` | enrollment id (16) | [`Stored`] |
-//! | `requests` | thumbprint of the user key (32) ‖ number of the request (16) | enrollment id (16) |
-//! | `credentials` | credential id (16) | signed credential |
-//! | `deadlines` | time (8) ‖ kind (1) ‖ id (16) | what else is to be deleted then: key in `requests`, or nothing |
-//! | `counters` | kind (1) ‖ keyed hash (8) | see [`crate::limits`] |
-//! | `audit` | number (8) | see [`audit`] |
-//! | `meta` | `format`, `audit-head` | version (4); number (8) ‖ hash (32) of the last entry |
-//!
-//! All numbers are big-endian. A database of a newer format is refused.
+//! A [`Change`] is made wholly or not at all, with its entry of the audit trail, and only if what it was judged by is still so:
+//! otherwise it is overtaken, and whoever asked reads and judges again. `suite` holds what both must do.
 
 pub(crate) mod audit;
 pub(crate) mod change;
+pub(crate) mod cql;
+pub(crate) mod database;
+mod engine;
+pub(crate) mod rocks;
+#[cfg(test)]
+mod suite;
 pub(crate) mod trail;
 pub(crate) mod writer;
 
-use std::path::Path;
+use std::future::Future;
 
 use protocol::Timestamp;
 use protocol::enrollment::EnrollmentId;
-use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Direction, IteratorMode,
-    Options, WriteBatch, WriteOptions,
-};
 
 use crate::enrollment::{Damaged, RequestKey, Stored};
-use audit::{BrokenTrail, Checker, EntryHash};
-use change::{Deadline, Family, Op};
+use audit::BrokenTrail;
+use change::Change;
 
+pub(crate) use cql::Cql;
+pub(crate) use engine::Engine;
+pub(crate) use rocks::Rocks;
+
+/// The newest format that this version reads, of either engine.
 const FORMAT: u32 = 1;
-const FORMAT_KEY: &[u8] = b"format";
-const AUDIT_HEAD_KEY: &[u8] = b"audit-head";
-const BLOOM_BITS: f64 = 10.0;
-const KEPT_LOG_FILES: usize = 4;
+
+/// What a prover asks of an engine.
+pub(crate) trait Storage: Send + Sync + 'static {
+    /// An enrollment.
+    fn enrollment(&self, id: EnrollmentId) -> impl Future<Output = Result<Option<Stored>, StorageError>> + Send;
+
+    /// The enrollment that a request opened.
+    fn enrollment_of(&self, request: RequestKey) -> impl Future<Output = Result<Option<Stored>, StorageError>> + Send;
+
+    /// A credential that was issued and has not expired.
+    fn credential(&self, id: [u8; 16]) -> impl Future<Output = Result<Option<Vec<u8>>, StorageError>> + Send;
+
+    /// A number for the enrollment that this request is to open: random, but for what the engine finds it by.
+    fn new_id(&self, request: &RequestKey) -> EnrollmentId;
+
+    /// Makes a change; returns once it is durable, if it asks for that, or visible otherwise. After [`WriteError::Busy`] and
+    /// [`WriteError::Failed`] nobody knows whether it was made, or will be.
+    fn write(&self, change: Change) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Forgets what is over at `now`, `most` of it at a time; answers how much that was.
+    fn sweep(&self, now: Timestamp, most: usize) -> impl Future<Output = Result<usize, WriteError>> + Send;
+
+    /// Checks the whole audit trail; answers how many entries it has.
+    fn check_audit(&self) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
+    /// Whether it can do what it is asked.
+    fn is_ready(&self) -> impl Future<Output = bool> + Send {
+        std::future::ready(true)
+    }
+}
 
 /// Why the database cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +67,9 @@ pub enum StorageError {
     /// RocksDB refuses.
     #[error("database: {0}")]
     Rocks(#[from] rocksdb::Error),
+    /// The cluster cannot be reached, or refuses.
+    #[error("database: {0}")]
+    Cluster(#[from] cluster::Error),
     /// What is stored cannot be read; the text names the rule it breaks.
     #[error("database: {0}")]
     Damaged(String),
@@ -51,6 +79,22 @@ pub enum StorageError {
     /// The audit trail does not hold.
     #[error("database: {0}")]
     Trail(#[from] BrokenTrail),
+    /// The audit trail of one bucket of a cluster does not hold.
+    #[error("database: bucket {0}: {1}")]
+    TrailOf(u32, BrokenTrail),
+}
+
+/// Why a change was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("something else was changed meanwhile")]
+    Overtaken,
+    #[error("the database has too much to do, or cannot be reached")]
+    Busy,
+    #[error("the disk is full")]
+    Full,
+    #[error("the database failed")]
+    Failed,
 }
 
 impl From<Damaged> for StorageError {
@@ -64,166 +108,9 @@ impl StorageError {
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Rocks(error) if error.to_string().contains("No space left"))
     }
-}
 
-/// An open database.
-pub(crate) struct Storage {
-    db: DB,
-}
-
-impl Storage {
-    pub(crate) fn open(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        let cache = Cache::new_lru_cache(cache_bytes);
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_keep_log_file_num(KEPT_LOG_FILES);
-        options.set_max_open_files(1024);
-        options.set_paranoid_checks(true);
-        let families = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), tables(&cache)));
-        let storage = Self { db: DB::open_cf_descriptors(&options, folder, families)? };
-        storage.check_format()?;
-        Ok(storage)
-    }
-
-    /// Opens the database of a prover that may be running, for reading: as it is at this moment.
-    pub(crate) fn open_to_read(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        let cache = Cache::new_lru_cache(cache_bytes);
-        let mut options = Options::default();
-        options.set_max_open_files(1024);
-        options.set_paranoid_checks(true);
-        // A prover of an earlier version has not made them all.
-        let known = DB::list_cf(&options, folder)?;
-        let families = Family::ALL.into_iter().filter(|family| known.iter().any(|name| name == family.name()));
-        let families = families.map(|family| ColumnFamilyDescriptor::new(family.name(), tables(&cache)));
-        let storage = Self { db: DB::open_cf_descriptors_read_only(&options, folder, families, false)? };
-        match storage.format()? {
-            Some(version) if version > FORMAT => Err(StorageError::Newer(version)),
-            Some(_) => Ok(storage),
-            None => Err(StorageError::Damaged("meta: format".to_owned())),
-        }
-    }
-
-    pub(crate) fn enrollment(&self, id: &EnrollmentId) -> Result<Option<Stored>, StorageError> {
-        let bytes = self.db.get_pinned_cf(self.family(Family::Enrollments), id.as_bytes())?;
-        Ok(bytes.map(|bytes| Stored::decode(&bytes)).transpose()?)
-    }
-
-    /// The enrollment that a request opened.
-    pub(crate) fn enrollment_of(&self, request: &RequestKey) -> Result<Option<Stored>, StorageError> {
-        let Some(id) = self.db.get_pinned_cf(self.family(Family::Requests), request)? else { return Ok(None) };
-        let id = <[u8; 16]>::try_from(&*id).map_err(|_| StorageError::Damaged("requests: not an id".to_owned()))?;
-        self.enrollment(&EnrollmentId::from_bytes(id))
-    }
-
-    /// A credential that was issued and has not expired.
-    pub(crate) fn credential(&self, id: &[u8; 16]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.db.get_cf(self.family(Family::Credentials), id)?)
-    }
-
-    /// At most `most` deadlines from `from` on that are over at `now`, in order of time.
-    pub(crate) fn due(&self, from: Timestamp, now: Timestamp, most: usize) -> Result<Vec<Deadline>, StorageError> {
-        let start = from.seconds().to_be_bytes();
-        let mode = IteratorMode::From(&start, Direction::Forward);
-        let mut due = Vec::new();
-        for item in self.db.iterator_cf(self.family(Family::Deadlines), mode).take(most) {
-            let (key, value) = item?;
-            let damaged = || StorageError::Damaged("deadlines: not a deadline".to_owned());
-            let deadline = Deadline::decode(&key, &value).ok_or_else(damaged)?;
-            if deadline.at > now {
-                break;
-            }
-            due.push(deadline);
-        }
-        Ok(due)
-    }
-
-    /// Number and hash of the last entry of the audit trail; (0, zeros) if there is none.
-    pub(crate) fn audit_head(&self) -> Result<(u64, EntryHash), StorageError> {
-        let Some(head) = self.db.get_cf(self.family(Family::Meta), AUDIT_HEAD_KEY)? else { return Ok((0, [0; 32])) };
-        let read = || Some((u64::from_be_bytes(head.get(..8)?.try_into().ok()?), head.get(8..)?.try_into().ok()?));
-        read().ok_or_else(|| StorageError::Damaged("meta: audit-head".to_owned()))
-    }
-
-    /// Checks the whole audit trail; returns how many entries it has.
-    pub(crate) fn check_audit(&self) -> Result<u64, StorageError> {
-        self.walk_audit(|_, _| Ok(()))
-    }
-
-    /// Checks the whole audit trail, and shows each entry once it is found to follow; returns how many there are.
-    pub(crate) fn walk_audit<E: From<StorageError>>(
-        &self,
-        mut show: impl FnMut(u64, &[u8]) -> Result<(), E>,
-    ) -> Result<u64, E> {
-        let mut checker = Checker::default();
-        for item in self.db.iterator_cf(self.family(Family::Audit), IteratorMode::Start) {
-            let (key, value) = item.map_err(StorageError::from)?;
-            let number = <[u8; 8]>::try_from(&*key).map_err(|_| StorageError::Damaged("audit: a key".to_owned()))?;
-            let number = u64::from_be_bytes(number);
-            checker.next(number, &value).map_err(StorageError::from)?;
-            show(number, &value)?;
-        }
-        Ok(checker.end(self.audit_head()?).map_err(StorageError::from)?)
-    }
-
-    /// Shows all stored counters of limits.
-    pub(crate) fn counters(&self, mut show: impl FnMut(&[u8], &[u8]) -> Option<()>) -> Result<(), StorageError> {
-        for item in self.db.iterator_cf(self.family(Family::Counters), IteratorMode::Start) {
-            let (key, value) = item?;
-            show(&key, &value).ok_or_else(|| StorageError::Damaged("counters: not a counter".to_owned()))?;
-        }
-        Ok(())
-    }
-
-    /// Writes all of `ops` or none; with `sync`, they are durable when this returns.
-    pub(crate) fn write(&self, ops: &[Op], sync: bool) -> Result<(), StorageError> {
-        let mut batch = WriteBatch::default();
-        for op in ops {
-            match op {
-                Op::Put(family, key, value) => batch.put_cf(self.family(*family), key, value),
-                Op::Delete(family, key) => batch.delete_cf(self.family(*family), key),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(sync);
-        Ok(self.db.write_opt(batch, &options)?)
-    }
-
-    fn check_format(&self) -> Result<(), StorageError> {
-        match self.format()? {
-            None => self.write(&[Op::Put(Family::Meta, FORMAT_KEY.to_vec(), FORMAT.to_be_bytes().to_vec())], true),
-            Some(version) if version > FORMAT => Err(StorageError::Newer(version)),
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn format(&self) -> Result<Option<u32>, StorageError> {
-        let Some(version) = self.db.get_cf(self.family(Family::Meta), FORMAT_KEY)? else { return Ok(None) };
-        let damaged = |_| StorageError::Damaged("meta: format".to_owned());
-        Ok(Some(u32::from_be_bytes(version.try_into().map_err(damaged)?)))
-    }
-
-    fn family(&self, family: Family) -> &ColumnFamily {
-        self.db.cf_handle(family.name()).expect("every column family is opened with the database")
+    /// Whether it may pass by itself.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Cluster(cluster::Error::Failed(_)))
     }
 }
-
-/// The op that moves the head of the audit trail.
-fn audit_head(number: u64, hash: &EntryHash) -> Op {
-    Op::Put(Family::Meta, AUDIT_HEAD_KEY.to_vec(), [number.to_be_bytes().as_slice(), hash].concat())
-}
-
-fn tables(cache: &Cache) -> Options {
-    let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(cache);
-    blocks.set_bloom_filter(BLOOM_BITS, false);
-    blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    let mut options = Options::default();
-    options.set_block_based_table_factory(&blocks);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options
-}
-
-#[cfg(test)]
-mod tests;

@@ -19,6 +19,8 @@ const DETAILS: [Label; 9] = [CPI, MSP, USER_KEY, METHOD, REQUEST_HASH, TRIES_LEF
 /// An entry of the audit trail. It prints as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
+    /// Of a cluster, where each bucket has a trail of its own.
+    pub(crate) bucket: Option<u32>,
     pub(crate) number: u64,
     pub(crate) at: Timestamp,
     pub(crate) event: String,
@@ -33,14 +35,14 @@ impl Line {
     /// # Errors
     ///
     /// [`StorageError::Damaged`] names the field.
-    pub(crate) fn read(number: u64, value: &[u8]) -> Result<Self, StorageError> {
+    pub(crate) fn read(bucket: Option<u32>, number: u64, value: &[u8]) -> Result<Self, StorageError> {
         let damaged = |error: String| StorageError::Damaged(format!("audit: entry {number}: {error}"));
         let map = value.get(HASH_BYTES..).unwrap_or_default();
         let map = cbor::decode(map, MAX_BYTES).map_err(|error: CborError| damaged(error.to_string()))?;
-        Self::from_map(number, map).map_err(|error| damaged(error.to_string()))
+        Self::from_map(bucket, number, map).map_err(|error| damaged(error.to_string()))
     }
 
-    fn from_map(number: u64, map: Value) -> Result<Self, FieldError> {
+    fn from_map(bucket: Option<u32>, number: u64, map: Value) -> Result<Self, FieldError> {
         let mut map = MapReader::new(map, "audit entry")?;
         let (event, at, enrollment) = (map.text(EVENT)?, map.time(AT)?, map.byte_array(ID)?);
         let (mut credential, mut details) = (None, Vec::new());
@@ -52,12 +54,15 @@ impl Line {
             details.push((label.name, in_words(label, &value)));
         }
         map.finish()?;
-        Ok(Self { number, at, event, enrollment, credential, details })
+        Ok(Self { bucket, number, at, event, enrollment, credential, details })
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(bucket) = self.bucket {
+            write!(f, "{bucket}/")?;
+        }
         write!(f, "{} {} {} enrollment={}", self.number, self.at, self.event, hex::encode(self.enrollment))?;
         self.details.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }

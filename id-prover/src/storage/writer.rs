@@ -9,24 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit::{EntryHash, entry_hash};
 use super::change::{Change, Family, Op};
-use super::{Storage, StorageError, audit_head};
+use super::database::{Database, Pending, audit_head};
+use super::{StorageError, WriteError};
 use crate::metrics;
 
 /// Changes that may wait; further ones are refused at once.
 const QUEUE: usize = 8192;
 /// Changes in a group.
 const GROUP: usize = 1024;
-
-/// Why a change was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WriteError {
-    #[error("the writer has too much to do, or has stopped")]
-    Busy,
-    #[error("the disk is full")]
-    Full,
-    #[error("the database failed")]
-    Failed,
-}
 
 struct Job {
     change: Change,
@@ -45,10 +35,10 @@ impl Writer {
     /// # Errors
     ///
     /// [`StorageError`] if the head of the audit trail cannot be read.
-    pub(crate) fn start(storage: Arc<Storage>) -> Result<Self, StorageError> {
-        let head = storage.audit_head()?;
+    pub(crate) fn start(database: Arc<Database>) -> Result<Self, StorageError> {
+        let head = database.audit_head()?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = std::thread::spawn(move || Work { storage, head }.run(jobs));
+        let thread = std::thread::spawn(move || Work { database, head }.run(jobs));
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -72,7 +62,7 @@ impl Drop for Writer {
 }
 
 struct Work {
-    storage: Arc<Storage>,
+    database: Arc<Database>,
     head: (u64, EntryHash),
 }
 
@@ -89,9 +79,21 @@ impl Work {
         let start = Instant::now();
         let sync = group.iter().any(|job| job.change.sync);
         let (mut number, mut hash) = self.head;
-        let mut ops = Vec::new();
+        let (mut ops, mut pending) = (Vec::new(), Pending::new());
+        let mut outcomes = Vec::with_capacity(group.len());
         for job in &mut *group {
-            ops.append(&mut job.change.ops);
+            let is_so = self.database.is(&job.change.expected, &pending);
+            outcomes.push(is_so.map_err(|error| failed(&error)).and_then(|is_so| match is_so {
+                true => Ok(()),
+                false => Err(WriteError::Overtaken),
+            }));
+            if outcomes.last() != Some(&Ok(())) {
+                continue;
+            }
+            for op in job.change.all_ops() {
+                op.note_in(&mut pending);
+                ops.push(op);
+            }
             if let Some(late) = job.change.late.take() {
                 ops.extend(late());
             }
@@ -105,20 +107,19 @@ impl Work {
         if number > self.head.0 {
             ops.push(audit_head(number, &hash));
         }
-        let outcome = match self.storage.write(&ops, sync) {
-            Ok(()) => {
-                self.head = (number, hash);
-                ::metrics::histogram!(metrics::SYNC_SECONDS).record(start.elapsed());
-                Ok(())
-            }
-            Err(error) => {
-                tracing::error!(%error, "a group of changes cannot be written");
-                Err(if error.is_full() { WriteError::Full } else { WriteError::Failed })
-            }
-        };
-        for job in group.drain(..) {
+        let written = self.database.write(&ops, sync).map_err(|error| failed(&error));
+        if written.is_ok() {
+            self.head = (number, hash);
+            ::metrics::histogram!(metrics::SYNC_SECONDS).record(start.elapsed());
+        }
+        for (job, outcome) in group.drain(..).zip(outcomes) {
             // Whoever asked may be gone; what is durable stays so.
-            let _ = job.reply.send(outcome);
+            let _ = job.reply.send(outcome.and(written));
         }
     }
+}
+
+fn failed(error: &StorageError) -> WriteError {
+    tracing::error!(%error, "a group of changes cannot be written");
+    if error.is_full() { WriteError::Full } else { WriteError::Failed }
 }

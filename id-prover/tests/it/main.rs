@@ -7,6 +7,7 @@ mod attacks;
 mod authority;
 mod binary;
 mod changes;
+mod cluster;
 mod handshake;
 mod languages;
 mod limits;

@@ -234,6 +234,15 @@ pub enum StorageError {
     },
 }
 
+impl From<cluster::Error> for StorageError {
+    fn from(error: cluster::Error) -> Self {
+        match error {
+            cluster::Error::Failed(reason) => Self::Failed(reason),
+            cluster::Error::Damaged(what) => Self::Damaged(what),
+        }
+    }
+}
+
 /// The shard in which a label's entries stand: all of one label in one shard, so that they keep their order. Later labels have
 /// the same shard or a later one.
 #[must_use]

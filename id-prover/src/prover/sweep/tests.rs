@@ -12,18 +12,18 @@ async fn open(prover: &Prover, numbers: std::ops::Range<u128>) {
     for number in numbers {
         let prover = prover.clone();
         let change = Change::open(&requested(number), NOW);
-        opening.spawn(async move { prover.shared.writer.write(change).await });
+        opening.spawn(async move { prover.shared.storage.write(change).await });
     }
     assert!(opening.join_all().await.iter().all(Result::is_ok));
 }
 
 async fn enrollment(prover: &Prover, number: u128) -> Option<Stored> {
     let id = EnrollmentId::from_bytes(number.to_be_bytes());
-    prover.shared.read(move |storage| storage.enrollment(&id)).await.unwrap()
+    prover.shared.storage.enrollment(id).await.unwrap()
 }
 
-async fn sweep(prover: &Prover, from: &mut Timestamp) {
-    prover.sweep_all(from, &CancellationToken::new()).await.unwrap();
+async fn sweep(prover: &Prover) {
+    prover.sweep_all(&CancellationToken::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -31,12 +31,12 @@ async fn an_enrollment_is_remembered_for_an_hour_after_its_end() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let prover = opened(&folder, &clock).await;
     open(&prover, 7..8).await;
-    let (mut from, over) = (Timestamp::default(), NOW.plus(10 * MINUTE + HOUR));
+    let over = NOW.plus(10 * MINUTE + HOUR);
     clock.set(over.minus(Duration::from_secs(1)));
-    sweep(&prover, &mut from).await;
+    sweep(&prover).await;
     assert!(enrollment(&prover, 7).await.is_some());
     clock.set(over);
-    sweep(&prover, &mut from).await;
+    sweep(&prover).await;
     assert_eq!(enrollment(&prover, 7).await, None);
 }
 
@@ -47,10 +47,9 @@ async fn more_than_a_step_is_forgotten_at_once() {
     let last = STEP as u128 + 1;
     open(&prover, 0..last + 1).await;
     clock.advance(DAY);
-    let mut from = Timestamp::default();
-    assert_eq!(prover.sweep_step(&mut from).await, Ok(STEP));
+    assert_eq!(prover.sweep_step().await, Ok(STEP));
     assert!(enrollment(&prover, last).await.is_some());
-    sweep(&prover, &mut from).await;
+    sweep(&prover).await;
     assert_eq!(enrollment(&prover, last).await, None);
     assert_eq!(prover.check_audit().await.unwrap(), STEP as u64 + 2);
 }
@@ -61,9 +60,9 @@ async fn sweeping_stops_at_shutdown() {
     let prover = opened(&folder, &clock).await;
     open(&prover, 7..8).await;
     clock.advance(DAY);
-    let (mut from, shutdown) = (Timestamp::default(), CancellationToken::new());
+    let shutdown = CancellationToken::new();
     shutdown.cancel();
-    prover.sweep_all(&mut from, &shutdown).await.unwrap();
+    prover.sweep_all(&shutdown).await.unwrap();
     prover.sweep(shutdown).await;
     assert!(enrollment(&prover, 7).await.is_some());
 }
@@ -72,17 +71,16 @@ async fn sweeping_stops_at_shutdown() {
 async fn a_clock_that_was_ahead_for_a_while_keeps_nothing_for_ever() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
     let prover = opened(&folder, &clock).await;
-    let mut from = Timestamp::default();
     let mut far = requested(1);
     far.facts.expires_at = NOW.plus(30 * DAY);
-    prover.shared.writer.write(Change::open(&far, NOW)).await.unwrap();
+    prover.shared.storage.write(Change::open(&far, NOW)).await.unwrap();
     clock.set(terms(1).expires_at);
-    sweep(&prover, &mut from).await;
+    sweep(&prover).await;
     assert_eq!(enrollment(&prover, 1).await, None);
     clock.set(NOW);
     open(&prover, 7..8).await;
-    sweep(&prover, &mut from).await;
+    sweep(&prover).await;
     clock.advance(DAY);
-    sweep(&prover, &mut from).await;
+    sweep(&prover).await;
     assert_eq!(enrollment(&prover, 7).await, None);
 }

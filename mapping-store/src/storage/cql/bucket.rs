@@ -2,11 +2,10 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use scylla::value::CqlValue;
+use cluster::unreadable;
 
 use super::super::{StorageError, Tally};
 use super::Shared;
-use super::session::unreadable;
 
 /// The static columns of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl From<Statics> for Bucket {
 impl Bucket {
     /// The number of its log's last entry.
     pub(super) fn last_number(self) -> Result<u64, StorageError> {
-        u64::try_from(self.head).map_err(unreadable)
+        u64::try_from(self.head).map_err(|error| unreadable(error).into())
     }
 }
 
@@ -73,7 +72,7 @@ impl Shared {
 
     /// A bucket as it is once every conditional write that was accepted is in it.
     pub(super) async fn settled(&self, bucket: u32) -> Result<Bucket, StorageError> {
-        let rows = self.insist(|| self.ask(&self.statements.settled, (column(bucket),))).await?;
+        let rows = self.cluster.settled(&self.statements.settled, (column(bucket),)).await?;
         let row = rows.maybe_first_row::<Statics>().map_err(unreadable)?;
         let settled = row.map(Bucket::from).unwrap_or_default();
         self.seen().take_in(bucket, settled);
@@ -84,22 +83,6 @@ impl Shared {
 /// Numbers of buckets and shards, as columns have them.
 pub(super) fn column(bucket: u32) -> i32 {
     i32::try_from(bucket).unwrap_or(i32::MAX)
-}
-
-pub(super) fn int(bucket: u32) -> Option<CqlValue> {
-    Some(CqlValue::Int(column(bucket)))
-}
-
-pub(super) fn tiny(value: i8) -> Option<CqlValue> {
-    Some(CqlValue::TinyInt(value))
-}
-
-pub(super) fn big(value: i64) -> Option<CqlValue> {
-    Some(CqlValue::BigInt(value))
-}
-
-pub(super) fn blob(value: &[u8]) -> Option<CqlValue> {
-    Some(CqlValue::Blob(value.to_vec()))
 }
 
 #[cfg(test)]

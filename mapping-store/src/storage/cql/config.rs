@@ -1,49 +1,8 @@
-//! Where the cluster is and how it is asked: [`ClusterConfig`], [`SchemaConfig`].
-
-use std::path::PathBuf;
-use std::time::Duration;
+//! What the schema is created with: [`SchemaConfig`].
 
 use serde::Deserialize;
-use service::ClientTlsConfig;
 
 use super::super::StorageError;
-
-/// A cluster of Apache Cassandra 5 or ScyllaDB, as a client sees it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClusterConfig {
-    /// Nodes to ask first, as `host:port` or `host` (port 9042); the others are learnt from them.
-    pub nodes: Vec<String>,
-    /// The keyspace: a lower-case letter, then lower-case letters, digits and `_`; 48 at most.
-    #[serde(default = "keyspace")]
-    pub keyspace: String,
-    /// The datacenter whose nodes are asked, and in which a quorum counts. Without it, that of the node that answers first: give
-    /// it wherever there is more than one.
-    #[serde(default)]
-    pub datacenter: Option<String>,
-    /// The role to log in as; with `password_file`.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// A file with the role's password, in one line.
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// TLS to the nodes, whose certificates name their addresses. Without it, everything goes in the clear.
-    #[serde(default)]
-    pub tls: Option<ClientTlsConfig>,
-    /// How long a connection may take to be set up; the start has three times this for all.
-    #[serde(default = "connect_timeout_ms")]
-    pub connect_timeout_ms: u64,
-    /// How long one request may take, tries on other nodes included; beyond the cluster's own timeouts of 2 s for writes, so that it
-    /// is mostly the cluster that says what went wrong. A conditional write of unknown outcome is given three times this to be settled.
-    #[serde(default = "request_timeout_ms")]
-    pub request_timeout_ms: u64,
-    /// After how long without an answer a read is asked of a second node as well; 0 for never.
-    #[serde(default = "speculative_ms")]
-    pub speculative_ms: u64,
-    /// Requests to the cluster at once; further ones wait, `request_timeout_ms` at most.
-    #[serde(default = "max_in_flight")]
-    pub max_in_flight: usize,
-}
 
 /// What the schema is created with; fixed from then on.
 #[derive(Clone, Debug, Deserialize)]
@@ -65,27 +24,6 @@ impl Default for SchemaConfig {
 }
 
 const MAX_BUCKETS: u32 = 1 << 20;
-const MAX_KEYSPACE: usize = 48;
-
-fn keyspace() -> String {
-    "mapping_store".to_owned()
-}
-
-const fn connect_timeout_ms() -> u64 {
-    5000
-}
-
-const fn request_timeout_ms() -> u64 {
-    3000
-}
-
-const fn speculative_ms() -> u64 {
-    100
-}
-
-const fn max_in_flight() -> usize {
-    1024
-}
 
 const fn replication() -> u32 {
     3
@@ -93,52 +31,6 @@ const fn replication() -> u32 {
 
 const fn buckets() -> u32 {
     1024
-}
-
-impl ClusterConfig {
-    /// A cluster in the clear, with the defaults for everything else.
-    #[must_use]
-    pub fn of(nodes: Vec<String>, keyspace: &str) -> Self {
-        Self {
-            nodes,
-            keyspace: keyspace.to_owned(),
-            datacenter: None,
-            username: None,
-            password_file: None,
-            tls: None,
-            connect_timeout_ms: connect_timeout_ms(),
-            request_timeout_ms: request_timeout_ms(),
-            speculative_ms: speculative_ms(),
-            max_in_flight: max_in_flight(),
-        }
-    }
-
-    pub(super) fn check(&self) -> Result<(), StorageError> {
-        let is_name = |name: &str| {
-            name.len() <= MAX_KEYSPACE
-                && name.starts_with(|first: char| first.is_ascii_lowercase())
-                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        };
-        let rules = [
-            (!self.nodes.is_empty(), "nodes: at least one is needed"),
-            (
-                is_name(&self.keyspace),
-                "keyspace: a lower-case letter, then lower-case letters, digits and _, 48 at most",
-            ),
-            (self.username.is_some() == self.password_file.is_some(), "username and password_file go together"),
-            (self.request_timeout_ms > 0 && self.connect_timeout_ms > 0, "timeouts: more than 0"),
-            ((1..=1 << 20).contains(&self.max_in_flight), "max_in_flight: from 1 to 1048576"),
-        ];
-        first_broken(&rules)
-    }
-
-    pub(super) const fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    pub(super) const fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms)
-    }
 }
 
 impl SchemaConfig {
@@ -158,26 +50,6 @@ fn first_broken(rules: &[(bool, &str)]) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn config() -> ClusterConfig {
-        ClusterConfig::of(vec!["localhost".to_owned()], "store")
-    }
-
-    #[test]
-    fn a_broken_setting_is_named() {
-        assert_eq!(config().check(), Ok(()));
-        for (broken, named) in [
-            (ClusterConfig { nodes: Vec::new(), ..config() }, "nodes"),
-            (ClusterConfig { keyspace: "Store".to_owned(), ..config() }, "keyspace"),
-            (ClusterConfig { keyspace: "s\"; DROP".to_owned(), ..config() }, "keyspace"),
-            (ClusterConfig { keyspace: "s".repeat(49), ..config() }, "keyspace"),
-            (ClusterConfig { username: Some("store".to_owned()), ..config() }, "password_file"),
-            (ClusterConfig { request_timeout_ms: 0, ..config() }, "timeouts"),
-            (ClusterConfig { max_in_flight: 0, ..config() }, "max_in_flight"),
-        ] {
-            assert!(broken.check().unwrap_err().to_string().contains(named), "{named}");
-        }
-    }
 
     #[test]
     fn buckets_are_a_power_of_two() {

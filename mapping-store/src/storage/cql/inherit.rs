@@ -10,21 +10,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use cluster::{Cluster, Sort, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
-use scylla::client::session::Session;
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::prepared::PreparedStatement;
-use scylla::statement::unprepared::Statement;
-use scylla::statement::{Consistency, SerialConsistency};
 
 use super::super::{LogEntry, StorageError, Tally, shard_of};
 use super::bucket::column;
 use super::read::due_key;
 use super::schema::{self, CHUNK, DATABASE, DUE, IN_USE, MOVING, RECORD};
-use super::session::{self, Profiles, failed, unreadable};
-use super::statements::{Sort, prepare};
-use super::update::is_applied;
 use super::{ClusterConfig, Cql, Shared};
 use crate::label::Label;
 
@@ -55,7 +50,6 @@ pub struct InheritedRecord {
 
 /// A move that is under way.
 pub(super) struct Moving {
-    keyspace: String,
     attempt: i32,
     /// The timestamp of the next call.
     clock: AtomicI64,
@@ -70,18 +64,10 @@ pub(super) struct Moving {
 }
 
 impl Moving {
-    async fn prepare(
-        session: &Session,
-        profiles: &Profiles,
-        keyspace: &str,
-        attempt: i32,
-    ) -> Result<Self, StorageError> {
-        let write = async |text: &str| {
-            prepare(session, profiles, Sort::Write, text.replace("ks.", &format!("{keyspace}."))).await
-        };
+    async fn prepare(cluster: &Cluster, attempt: i32) -> Result<Self, StorageError> {
+        let write = async |text: &str| cluster.prepare(Sort::Write, text).await;
         let key = "WHERE bucket = ? AND kind =";
         Ok(Self {
-            keyspace: keyspace.to_owned(),
             attempt,
             clock: AtomicI64::new(i64::from(attempt) * CALLS),
             put_entry: write("INSERT INTO ks.inherited_log (shard, chunk, number, code, value) VALUES (?, ?, ?, ?, ?)")
@@ -119,17 +105,16 @@ impl Cql {
     ///
     /// As [`Cql::connect`]; [`StorageError::Failed`] if the cluster's database is in use already.
     pub async fn connect_to_move(config: &ClusterConfig) -> Result<Self, StorageError> {
-        let profiles = Profiles::of(config);
-        let (session, datacenter) = session::open(config, &profiles).await?;
-        let about = schema::read(&session, &config.keyspace).await?;
-        about.check_datacenter(&datacenter)?;
-        if !about.moving && is_used(&session, &config.keyspace).await? {
+        let cluster = Cluster::open(config).await?;
+        let about = schema::read(&cluster).await?;
+        cluster.check_datacenter(&about.datacenter)?;
+        if !about.moving && is_used(&cluster).await? {
             return Err(StorageError::Failed("the cluster has a database that is in use".to_owned()));
         }
         let attempt = about.attempt + 1;
-        turn(&session, &config.keyspace, (MOVING, attempt), about.attempt).await?;
-        let moving = Moving::prepare(&session, &profiles, &config.keyspace, attempt).await?;
-        Self::over(session, &profiles, config, about.buckets, Some(moving)).await
+        turn(&cluster, (MOVING, attempt), about.attempt).await?;
+        let moving = Moving::prepare(&cluster, attempt).await?;
+        Self::over(cluster, about.buckets, Some(moving)).await
     }
 
     /// The last number of a shard's log that was taken over.
@@ -198,7 +183,7 @@ impl Cql {
             let statics = (putting, head, tally.live, tally.tombstones, column(bucket));
             shared.put(&moving.put_statics, statics).await?;
         }
-        turn(&shared.session, &moving.keyspace, (IN_USE, moving.attempt), moving.attempt).await
+        turn(&shared.cluster, (IN_USE, moving.attempt), moving.attempt).await
     }
 }
 
@@ -208,7 +193,7 @@ impl Shared {
     }
 
     pub(super) async fn inherited_heads(&self) -> Result<Vec<u64>, StorageError> {
-        let rows = self.read(&self.statements.inherited_heads, ()).await?;
+        let rows = self.cluster.read(&self.statements.inherited_heads, ()).await?;
         let mut heads = Vec::new();
         for row in rows.rows::<(i32, i64)>().map_err(unreadable)? {
             let (shard, number) = row.map_err(unreadable)?;
@@ -271,38 +256,27 @@ impl Shared {
 
     /// Writes what may be written again and again.
     async fn put(&self, statement: &PreparedStatement, values: impl SerializeRow) -> Result<(), StorageError> {
-        let values = &values;
-        self.insist(|| self.bounded(self.session.execute_unpaged(statement, values))).await.map(drop)
+        Ok(self.cluster.put(statement, values).await?)
     }
 }
 
 /// Whether any bucket was ever written to.
-async fn is_used(session: &Session, keyspace: &str) -> Result<bool, StorageError> {
-    let statement = Statement::new(format!("SELECT version FROM {keyspace}.buckets LIMIT 1"));
-    let found = session.query_unpaged(statement, ()).await.map_err(|error| failed(&error))?;
-    Ok(found.into_rows_result().map_err(unreadable)?.rows_num() > 0)
+async fn is_used(cluster: &Cluster) -> Result<bool, StorageError> {
+    let found = cluster.look("SELECT version FROM ks.buckets LIMIT 1", ()).await?;
+    Ok(found.is_some_and(|rows| rows.rows_num() > 0))
 }
 
 /// Changes the state of the database, if the try of the move is still `expected`.
-async fn turn(
-    session: &Session,
-    keyspace: &str,
-    (state, attempt): (i8, i32),
-    expected: i32,
-) -> Result<(), StorageError> {
-    let mut statement =
-        Statement::new(format!("UPDATE {keyspace}.about SET state = ?, attempt = ? WHERE name = ? IF attempt = ?"));
-    statement.set_consistency(Consistency::LocalQuorum);
-    statement.set_serial_consistency(Some(SerialConsistency::LocalSerial));
-    let values = (state, attempt, DATABASE, expected);
-    let is_done = match session.query_unpaged(statement, values).await {
-        Ok(result) => is_applied(result)?,
+async fn turn(cluster: &Cluster, (state, attempt): (i8, i32), expected: i32) -> Result<(), StorageError> {
+    let update = "UPDATE ks.about SET state = ?, attempt = ? WHERE name = ? IF attempt = ?";
+    let is_done = match cluster.conditionally(update, (state, attempt, DATABASE, expected)).await {
+        Ok(is_done) => is_done,
         // Of a try that is ours, the state tells.
         Err(_) if attempt == expected => {
-            let about = schema::read(session, keyspace).await?;
+            let about = schema::read(cluster).await?;
             about.attempt == attempt && about.moving == (state == MOVING)
         }
-        Err(error) => return Err(failed(&error)),
+        Err(error) => return Err(error.into()),
     };
     if is_done {
         return Ok(());

@@ -14,27 +14,25 @@ mod inherit;
 mod note;
 mod read;
 mod schema;
-mod session;
 mod statements;
 mod update;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use cluster::Cluster;
 use protocol::Timestamp;
 use protocol::receipt::Position;
-use scylla::client::session::Session;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{LogEntry, Stamp, Storage, StorageError, Stored, Tally, Update, Updated};
 use crate::label::Label;
 use bucket::{Bucket, Seen};
 use inherit::Moving;
-use session::Profiles;
 use statements::Statements;
 
-pub use config::{ClusterConfig, SchemaConfig};
+pub use cluster::ClusterConfig;
+pub use config::SchemaConfig;
 pub use inherit::{InheritedEntry, InheritedRecord};
 
 /// Records of one lookup that are read at once.
@@ -49,11 +47,9 @@ pub struct Cql {
 }
 
 struct Shared {
-    session: Session,
+    cluster: Cluster,
     statements: Statements,
     buckets: u32,
-    request_timeout: Duration,
-    in_flight: Semaphore,
     /// What is settled of the buckets that were written from here. Who writes to a bucket holds its lock.
     bases: Box<[AsyncMutex<HashMap<u32, Bucket>>]>,
     seen: Mutex<Seen>,
@@ -70,14 +66,13 @@ impl Cql {
     /// [`StorageError::Failed`] if the cluster cannot be reached, has no schema, is written from another datacenter, or a database
     /// is being moved into it; [`StorageError::Newer`].
     pub async fn connect(config: &ClusterConfig) -> Result<Self, StorageError> {
-        let profiles = Profiles::of(config);
-        let (session, datacenter) = session::open(config, &profiles).await?;
-        let about = schema::read(&session, &config.keyspace).await?;
-        about.check_datacenter(&datacenter)?;
+        let cluster = Cluster::open(config).await?;
+        let about = schema::read(&cluster).await?;
+        cluster.check_datacenter(&about.datacenter)?;
         if about.moving {
             return Err(StorageError::Failed("a database is being moved into the cluster".to_owned()));
         }
-        let cql = Self::over(session, &profiles, config, about.buckets, None).await?;
+        let cql = Self::over(cluster, about.buckets, None).await?;
         cql.refresh().await?;
         Ok(cql)
     }
@@ -91,20 +86,12 @@ impl Cql {
         schema::create(config, schema).await
     }
 
-    async fn over(
-        session: Session,
-        profiles: &Profiles,
-        config: &ClusterConfig,
-        buckets: u32,
-        moving: Option<Moving>,
-    ) -> Result<Self, StorageError> {
-        let statements = Statements::prepare(&session, profiles, &config.keyspace).await?;
+    async fn over(cluster: Cluster, buckets: u32, moving: Option<Moving>) -> Result<Self, StorageError> {
+        let statements = Statements::prepare(&cluster).await?;
         let mut shared = Shared {
-            session,
+            cluster,
             statements,
             buckets,
-            request_timeout: config.request_timeout(),
-            in_flight: Semaphore::new(config.max_in_flight),
             bases: (0..STRIPES).map(|_| AsyncMutex::default()).collect(),
             seen: Mutex::default(),
             inherited: Vec::new(),
@@ -125,7 +112,7 @@ impl Cql {
 
     /// Whether a quorum answers.
     pub async fn is_ready(&self) -> bool {
-        let asked = self.shared.read(&self.shared.statements.ready, (schema::DATABASE,)).await;
+        let asked = self.shared.cluster.read(&self.shared.statements.ready, (schema::DATABASE,)).await;
         asked.is_ok_and(|rows| rows.rows_num() == 1)
     }
 

@@ -2,21 +2,17 @@
 
 use std::ops::ControlFlow;
 
+use cluster::{Failure, limit, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
 use protocol::receipt::Position;
-use scylla::errors::ExecutionError;
 use scylla::response::PagingState;
 use scylla::response::query_result::QueryRowsResult;
-use scylla::serialize::row::SerializeRow;
-use scylla::statement::prepared::PreparedStatement;
-use tokio::time::Instant;
 
 use super::super::{Kind, LogEntry, Stamp, StorageError, Stored, shard_of};
 use super::Shared;
 use super::bucket::{Bucket, Statics, column};
 use super::schema::CHUNK;
-use super::session::{Failure, unreadable};
 use crate::label::Label;
 
 /// Buckets that are asked at once.
@@ -29,50 +25,13 @@ const ENTRIES: usize = 256;
 const DUE: usize = 2000;
 
 impl Shared {
-    /// Carries out one request, within the bound of those at once.
-    pub(super) async fn bounded<T>(
-        &self,
-        request: impl Future<Output = Result<T, ExecutionError>>,
-    ) -> Result<T, Failure> {
-        let turn = tokio::time::timeout(self.request_timeout, self.in_flight.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
-            return Err(StorageError::Failed("too many requests to the cluster wait already".to_owned()).into());
-        };
-        Ok(request.await?)
-    }
-
-    /// Reads once.
-    pub(super) async fn ask(
-        &self,
-        statement: &PreparedStatement,
-        values: impl SerializeRow,
-    ) -> Result<QueryRowsResult, Failure> {
-        let result = self.bounded(self.session.execute_unpaged(statement, values)).await?;
-        Ok(result.into_rows_result().map_err(unreadable)?)
-    }
-
-    /// Reads, and once more if that failed before its time was over.
-    pub(super) async fn read(
-        &self,
-        statement: &PreparedStatement,
-        values: impl SerializeRow,
-    ) -> Result<QueryRowsResult, StorageError> {
-        let begun = Instant::now();
-        match self.ask(statement, &values).await {
-            Err(failure) if !failure.is_refusal && begun.elapsed() < self.request_timeout => {
-                Ok(self.ask(statement, &values).await?)
-            }
-            outcome => Ok(outcome?),
-        }
-    }
-
     pub(super) async fn record<T>(
         &self,
         label: &Label,
         read: impl FnOnce(Option<Stored<'_>>) -> T,
     ) -> Result<T, StorageError> {
         let bucket = column(shard_of(label, self.buckets));
-        let rows = self.read(&self.statements.record, (bucket, label.as_slice())).await?;
+        let rows = self.cluster.read(&self.statements.record, (bucket, label.as_slice())).await?;
         let Some((revision, bytes)) = rows.maybe_first_row::<(i64, &[u8])>().map_err(unreadable)? else {
             return Ok(read(None));
         };
@@ -86,14 +45,14 @@ impl Shared {
             let at = Timestamp::from_seconds(u64::try_from(at).map_err(unreadable)?);
             Ok(Some(Stamp { position: Position { shard, number }, at }))
         };
-        let rows = self.read(&self.statements.stamp, (column(shard), hash.as_slice())).await?;
+        let rows = self.cluster.read(&self.statements.stamp, (column(shard), hash.as_slice())).await?;
         if let Some((number, at)) = rows.maybe_first_row::<(i64, i64)>().map_err(unreadable)? {
             return stamp(shard, number, at);
         }
         if self.inherited.is_empty() {
             return Ok(None);
         }
-        let rows = self.read(&self.statements.inherited_stamp, (hash.as_slice(),)).await?;
+        let rows = self.cluster.read(&self.statements.inherited_stamp, (hash.as_slice(),)).await?;
         match rows.maybe_first_row::<(i32, i64, i64)>().map_err(unreadable)? {
             Some((shard, number, at)) => stamp(u32::try_from(shard).map_err(unreadable)?, number, at),
             None => Ok(None),
@@ -101,7 +60,7 @@ impl Shared {
     }
 
     pub(super) async fn head(&self, shard: u32) -> Result<u64, StorageError> {
-        let rows = self.read(&self.statements.statics, (column(shard),)).await?;
+        let rows = self.cluster.read(&self.statements.statics, (column(shard),)).await?;
         let row = rows.maybe_first_row::<Statics>().map_err(unreadable)?;
         row.map(Bucket::from).unwrap_or_default().last_number()
     }
@@ -128,14 +87,14 @@ impl Shared {
     /// A page of all buckets' statics; once more if that failed.
     async fn page(&self, state: PagingState) -> Result<(QueryRowsResult, ControlFlow<(), PagingState>), StorageError> {
         let ask = async |state| {
-            let asked = self.session.execute_single_page(&self.statements.all_statics, (), state);
-            let (result, next) = self.bounded(asked).await?;
+            let asked = self.cluster.session().execute_single_page(&self.statements.all_statics, (), state);
+            let (result, next) = self.cluster.bounded(asked).await?;
             let rows = result.into_rows_result().map_err(unreadable)?;
             Ok::<_, Failure>((rows, next.into_paging_control_flow()))
         };
         match ask(state.clone()).await {
-            Err(failure) if !failure.is_refusal => Ok(ask(state).await?),
-            outcome => Ok(outcome?),
+            Err(failure) if !failure.is_refusal => Ok(ask(state).await.map_err(cluster::Error::from)?),
+            outcome => Ok(outcome.map_err(cluster::Error::from)?),
         }
     }
 
@@ -179,7 +138,7 @@ impl Shared {
             // Numbers begin with 1, so this is the chunk of the next one.
             let chunk = i64::try_from(after.number / CHUNK).map_err(unreadable)?;
             let values = (column(after.shard), chunk, number, limit(wanted));
-            let rows = self.read(&self.statements.inherited_log, values).await?;
+            let rows = self.cluster.read(&self.statements.inherited_log, values).await?;
             let rows = rows.rows::<(i64, i8, &[u8])>().map_err(unreadable)?;
             let read = |row: Result<(i64, i8, &[u8]), _>| {
                 let (number, code, document) = row.map_err(unreadable)?;
@@ -190,7 +149,8 @@ impl Shared {
             return if is_gap { Err(StorageError::Damaged("the log")) } else { Ok((entries, false)) };
         }
         let key = number.to_be_bytes();
-        let rows = self.read(&self.statements.log, (column(after.shard), key.as_slice(), limit(wanted))).await?;
+        let rows =
+            self.cluster.read(&self.statements.log, (column(after.shard), key.as_slice(), limit(wanted))).await?;
         let is_last = rows.rows_num() < wanted;
         let rows = rows.rows::<(&[u8], i8, &[u8])>().map_err(unreadable)?;
         let read = |row: Result<(&[u8], i8, &[u8]), _>| {
@@ -224,7 +184,7 @@ impl Shared {
             let wanted = (most - keys.len()).min(DUE);
             let after = keys.last().map_or(&[][..], <[u8; 41]>::as_slice);
             let values = (column(bucket), after, end.as_slice(), limit(wanted));
-            let rows = self.read(&self.statements.due, values).await?;
+            let rows = self.cluster.read(&self.statements.due, values).await?;
             for row in rows.rows::<(&[u8],)>().map_err(unreadable)? {
                 let (key,) = row.map_err(unreadable)?;
                 keys.push(key.try_into().map_err(unreadable)?);
@@ -262,7 +222,7 @@ impl Shared {
             let wanted = (most - records.len()).min(RECORDS);
             let after = records.last().map(|(label, ..)| *label).or(after);
             let after = after.as_ref().map_or(&[][..], <[u8; 33]>::as_slice);
-            let rows = self.read(&self.statements.records, (column(bucket), after, limit(wanted))).await?;
+            let rows = self.cluster.read(&self.statements.records, (column(bucket), after, limit(wanted))).await?;
             for row in rows.rows::<(&[u8], &[u8], Option<i64>)>().map_err(unreadable)? {
                 let (label, record, at) = row.map_err(unreadable)?;
                 records.push((label.try_into().map_err(unreadable)?, record.to_vec(), at));
@@ -275,15 +235,10 @@ impl Shared {
     }
 
     pub(super) async fn cursor(&self, source: &str, shard: u32) -> Result<u64, StorageError> {
-        let rows = self.read(&self.statements.cursor, (source, column(shard))).await?;
+        let rows = self.cluster.read(&self.statements.cursor, (source, column(shard))).await?;
         let row = rows.maybe_first_row::<(i64,)>().map_err(unreadable)?;
-        row.map_or(Ok(0), |(number,)| u64::try_from(number).map_err(unreadable))
+        Ok(row.map_or(Ok(0), |(number,)| u64::try_from(number).map_err(unreadable))?)
     }
-}
-
-/// A number of rows.
-fn limit(rows: usize) -> i32 {
-    i32::try_from(rows).unwrap_or(i32::MAX)
 }
 
 /// Where a record stands in the index of the sweep.

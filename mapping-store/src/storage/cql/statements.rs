@@ -1,16 +1,10 @@
 //! The statements, prepared once.
 
-use scylla::client::execution_profile::ExecutionProfileHandle;
-use scylla::client::session::Session;
-use scylla::statement::Consistency;
+use cluster::{Cluster, Sort, WRITE_SECONDS};
 use scylla::statement::prepared::PreparedStatement;
 
 use super::super::StorageError;
 use super::schema::{DUE, LOG, RECORD, STAMP, WRITE};
-use super::session::Profiles;
-
-/// For how long a bucket remembers whose a write was: far longer than anybody waits for the outcome of theirs.
-const WRITE_SECONDS: u32 = 3600;
 
 /// Buckets whose statics come with one answer.
 const PAGE: i32 = 1000;
@@ -49,45 +43,9 @@ pub(super) struct Statements {
     pub(super) set_cursor: PreparedStatement,
 }
 
-/// What may be done with a statement.
-#[derive(Clone, Copy)]
-pub(super) enum Sort {
-    /// Reads a quorum.
-    Read,
-    /// Reads what is settled: conditional writes that are under way are finished or put aside first.
-    Settle,
-    /// Conditional, or a part of it.
-    Conditional,
-    /// Writes to a quorum, and may be repeated.
-    Write,
-}
-
-/// Prepares one.
-pub(super) async fn prepare(
-    session: &Session,
-    profiles: &Profiles,
-    sort: Sort,
-    text: String,
-) -> Result<PreparedStatement, StorageError> {
-    let refused = |_| StorageError::Failed("the cluster does not know the statements of this version".to_owned());
-    let mut statement = session.prepare(text).await.map_err(refused)?;
-    let profile: &ExecutionProfileHandle = match sort {
-        Sort::Read => &profiles.reading,
-        Sort::Settle | Sort::Conditional | Sort::Write => &profiles.writing,
-    };
-    statement.set_execution_profile_handle(Some(profile.clone()));
-    statement.set_is_idempotent(matches!(sort, Sort::Read | Sort::Settle));
-    if matches!(sort, Sort::Settle) {
-        statement.set_consistency(Consistency::LocalSerial);
-    }
-    Ok(statement)
-}
-
 impl Statements {
-    pub(super) async fn prepare(session: &Session, profiles: &Profiles, keyspace: &str) -> Result<Self, StorageError> {
-        let prepare = async |sort, text: &str| {
-            prepare(session, profiles, sort, text.replace("ks.", &format!("{keyspace}."))).await
-        };
+    pub(super) async fn prepare(cluster: &Cluster) -> Result<Self, StorageError> {
+        let prepare = async |sort, text: &str| cluster.prepare(sort, text).await;
         let read = async |text: &str| prepare(Sort::Read, text).await;
         let settle = async |text: &str| prepare(Sort::Settle, text).await;
         let conditional = async |text: &str| prepare(Sort::Conditional, text).await;

@@ -6,7 +6,7 @@ mod secured;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cassandra_fixture::Cluster;
+use cassandra_fixture::Cluster as Nodes;
 
 use super::super::suite::{self, label, put as update, read};
 use super::super::{Kind, NewEntry};
@@ -42,7 +42,7 @@ async fn one_node() {
     if cassandra_fixture::is_skipped("the engine over Apache Cassandra") {
         return;
     }
-    let cluster = tokio::task::spawn_blocking(|| Cluster::start(1)).await.unwrap();
+    let cluster = tokio::task::spawn_blocking(|| Nodes::start(1)).await.unwrap();
     let nodes = cluster.contact_points();
     let wait = |future| tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future));
     suite::every_behaviour(|| wait(fresh(&nodes))).await;
@@ -98,9 +98,8 @@ async fn a_schema_is_created_once(nodes: &[String]) {
 
 async fn a_newer_format_is_refused(nodes: &[String]) {
     let config = config(nodes).await;
-    let (session, _) = session::open(&config, &Profiles::of(&config)).await.unwrap();
-    let newer = format!("UPDATE {}.about SET format = 2 WHERE name = 'database' IF format = 1", config.keyspace);
-    assert!(update::is_applied(session.query_unpaged(newer, ()).await.unwrap()).unwrap());
+    let newer = "UPDATE ks.about SET format = 2 WHERE name = 'database' IF format = 1";
+    assert!(Cluster::open(&config).await.unwrap().conditionally(newer, ()).await.unwrap());
     let refused = StorageError::Newer { found: 2, known: 1 };
     assert_eq!(Cql::connect(&config).await.err(), Some(refused.clone()));
     assert_eq!(Cql::create_schema(&config, &SchemaConfig { replication: 1, buckets: BUCKETS }).await, Err(refused));

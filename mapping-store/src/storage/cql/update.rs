@@ -9,22 +9,17 @@
 //! none is said to have, the row of that version's write says whether one of ours did.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
+use cluster::{Parts, Witness, big, blob, int, pause, tiny, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::receipt::Position;
-use scylla::response::query_result::QueryResult;
-use scylla::statement::batch::{Batch, BatchStatement, BatchType};
-use scylla::statement::prepared::PreparedStatement;
-use scylla::value::{CqlValue, Row};
-use tokio::time::Instant;
+use scylla::value::CqlValue;
 
 use super::super::{NewEntry, StorageError, Update, Updated, in_turn, shard_of};
 use super::Shared;
-use super::bucket::{Bucket, big, blob, column, int, tiny};
+use super::bucket::{Bucket, column};
 use super::read::due_key;
 use super::schema::{DUE, RECORD};
-use super::session::{Failure, unreadable};
 use super::statements::Statements;
 use crate::label::Label;
 
@@ -35,12 +30,8 @@ const BUCKETS_AT_ONCE: usize = 64;
 const BATCH_BYTES: usize = 128 * 1024;
 /// What an update or entry takes beside record and document, roughly.
 const OVERHEAD_BYTES: usize = 256;
-/// How many times the timeout of one request a conditional write is given: by then a node that stands still has been left alone.
-const SETTLING: u32 = 3;
 /// How often a bucket is tried that others write to as well.
 const RACES: u32 = 12;
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Updates of one bucket that are written together, and which they are of all.
 #[derive(Default)]
@@ -52,12 +43,9 @@ struct Piece {
 
 /// A batch and what it comes to.
 struct Change {
-    batch: Batch,
-    values: Vec<Vec<Option<CqlValue>>>,
+    parts: Parts,
     bucket: u32,
     after: Bucket,
-    /// Whose write it is.
-    writer: [u8; 16],
     outcomes: Vec<Updated>,
 }
 
@@ -117,7 +105,7 @@ impl Shared {
         let labels: Vec<_> =
             updates.iter().flat_map(|update| [Some(&update.label), update.moved_from.as_ref()]).flatten().collect();
         let labels: Vec<_> = labels.into_iter().map(|label| label.as_slice()).collect();
-        let rows = self.read(&self.statements.revisions, (column(bucket), labels)).await?;
+        let rows = self.cluster.read(&self.statements.revisions, (column(bucket), labels)).await?;
         let rows = rows.rows::<(&[u8], i64)>().map_err(unreadable)?;
         let revision = |row: Result<(&[u8], i64), _>| {
             let (label, revision) = row.map_err(unreadable)?;
@@ -128,52 +116,11 @@ impl Shared {
 
     /// Whether the change was made. If this cannot be settled in time, an error.
     async fn commit(&self, change: &Change) -> Result<bool, StorageError> {
-        self.insist(|| self.try_commit(change)).await
-    }
-
-    /// Tries again what may be tried again, until it is done, refused, or has had its time.
-    pub(super) async fn insist<T, A>(&self, attempt: impl Fn() -> A) -> Result<T, StorageError>
-    where
-        A: Future<Output = Result<T, Failure>>,
-    {
-        let (until, mut attempts) = (Instant::now() + SETTLING * self.request_timeout, 0);
-        loop {
-            match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(failure) if failure.is_refusal || Instant::now() >= until => return Err(failure.error),
-                Err(_) => pause(attempts).await,
-            }
-            attempts += 1;
-        }
-    }
-
-    async fn try_commit(&self, change: &Change) -> Result<bool, Failure> {
-        let result = self.bounded(self.session.batch(&change.batch, &change.values)).await?;
-        if is_applied(result)? {
-            return Ok(true);
-        }
-        // This one was not. An earlier one may have been, or somebody else's.
         let version = change.after.version.to_be_bytes();
-        let rows = self.ask(&self.statements.writer, (column(change.bucket), version.as_slice())).await?;
-        let writer = rows.maybe_first_row::<(&[u8],)>().map_err(unreadable)?;
-        Ok(writer.is_some_and(|(writer,)| writer == change.writer))
+        let witness =
+            Witness { statement: &self.statements.writer, values: (column(change.bucket), version.as_slice()) };
+        Ok(self.cluster.commit(&change.parts, &witness).await?)
     }
-}
-
-/// Whether the first column of a conditional write's answer says that it was done.
-pub(super) fn is_applied(result: QueryResult) -> Result<bool, StorageError> {
-    let rows = result.into_rows_result().map_err(unreadable)?;
-    let first = rows.maybe_first_row::<Row>().map_err(unreadable)?;
-    match first.and_then(|row| row.columns.into_iter().next()).flatten() {
-        Some(CqlValue::Boolean(applied)) => Ok(applied),
-        _ => Err(unreadable(())),
-    }
-}
-
-/// Waits before another try: longer with each, and not as long as others do.
-pub(super) async fn pause(attempt: u32) {
-    let most = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
-    tokio::time::sleep(most.mul_f64(rand::random_range(0.5..=1.0))).await;
 }
 
 fn is_fresh(update: &Update, revisions: &HashMap<Label, u64>) -> bool {
@@ -233,14 +180,7 @@ impl Change {
     ) -> Result<Self, StorageError> {
         let after = Bucket { version: base.version + 1, ..base };
         let outcome = |fresh: &bool| if *fresh { Updated::Done(Vec::new()) } else { Updated::Conflict };
-        let mut change = Self {
-            batch: Batch::new(BatchType::Unlogged),
-            values: Vec::new(),
-            bucket,
-            after,
-            writer: rand::random(),
-            outcomes: fresh.iter().map(outcome).collect(),
-        };
+        let mut change = Self { parts: Parts::default(), bucket, after, outcomes: fresh.iter().map(outcome).collect() };
         for (update, _) in updates.iter().zip(fresh).filter(|(_, fresh)| **fresh) {
             change.after.tally += update.tally;
             change.put_update(statements, update);
@@ -253,12 +193,12 @@ impl Change {
                 positions.push(position);
             }
         }
-        let write = vec![int(bucket), blob(&after.version.to_be_bytes()), blob(&change.writer)];
-        change.put(&statements.put_write, write);
+        let write = vec![int(bucket), blob(&after.version.to_be_bytes()), blob(change.parts.writer())];
+        change.parts.put(&statements.put_write, write);
         let Bucket { version, head, tally } = change.after;
         let expected = (base.version > 0).then_some(CqlValue::BigInt(base.version));
         let advance = vec![big(version), big(head), big(tally.live), big(tally.tombstones), int(bucket), expected];
-        change.put(&statements.advance, advance);
+        change.parts.put(&statements.advance, advance);
         Ok(change)
     }
 
@@ -268,20 +208,20 @@ impl Change {
         match &update.record {
             Some(record) => {
                 let values = vec![bucket.clone(), blob(&update.label), big(self.after.version), blob(record)];
-                self.put(&statements.put_record, values);
+                self.parts.put(&statements.put_record, values);
             }
-            None => self.put(&statements.delete, delete(RECORD, &update.label)),
+            None => self.parts.put(&statements.delete, delete(RECORD, &update.label)),
         }
         if let Some(old) = &update.moved_from {
-            self.put(&statements.delete, delete(RECORD, old));
+            self.parts.put(&statements.delete, delete(RECORD, old));
         }
         if update.was_due != update.is_due || update.moved_from.is_some() {
             if let Some(time) = update.was_due {
                 let key = due_key(time, update.moved_from.as_ref().unwrap_or(&update.label));
-                self.put(&statements.delete, delete(DUE, &key));
+                self.parts.put(&statements.delete, delete(DUE, &key));
             }
             if let Some(time) = update.is_due {
-                self.put(&statements.put_due, vec![bucket, blob(&due_key(time, &update.label))]);
+                self.parts.put(&statements.put_due, vec![bucket, blob(&due_key(time, &update.label))]);
             }
         }
     }
@@ -291,14 +231,9 @@ impl Change {
         let (bucket, number) = (int(self.bucket), self.after.head);
         let code = tiny(entry.kind.code().cast_signed());
         let values = vec![bucket.clone(), blob(&number.to_be_bytes()), code, blob(&entry.document)];
-        self.put(&statements.put_entry, values);
+        self.parts.put(&statements.put_entry, values);
         let at = i64::try_from(entry.at.seconds()).unwrap_or(i64::MAX);
-        self.put(&statements.put_stamp, vec![bucket, blob(&entry.hash), big(number), big(at)]);
-    }
-
-    fn put(&mut self, statement: &PreparedStatement, values: Vec<Option<CqlValue>>) {
-        self.batch.append_statement(BatchStatement::PreparedStatement(statement.clone()));
-        self.values.push(values);
+        self.parts.put(&statements.put_stamp, vec![bucket, blob(&entry.hash), big(number), big(at)]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Conditional writes of unknown outcome, and writers beside each other.
 
-use super::proxy::Proxy;
+use super::proxy::{BATCH, Proxy};
 use super::*;
 
 /// Connected by way of a proxy.
@@ -28,7 +28,7 @@ pub(super) async fn a_write_whose_answer_is_lost_is_done_once(nodes: &[String]) 
     let config = config(nodes).await;
     let proxy = Proxy::start(&nodes[0]).await;
     let cql = behind(&proxy, &config).await;
-    proxy.lose_the_next_answer();
+    proxy.lose_the_next_answer_to(BATCH);
     let outcome = cql.update(vec![once()]).await.unwrap();
     assert_eq!(proxy.lost(), 1);
     assert_written_once(&config, outcome).await;

@@ -9,12 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 /// The opcode of a batch (the native protocol's section 4.1.7).
-const BATCH: u8 = 0x0d;
+pub(super) const BATCH: u8 = 0x0d;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Pass,
-    LoseAnswer,
+    /// Of the next request of this opcode.
+    LoseAnswer(u8),
     Hold,
 }
 
@@ -67,8 +68,9 @@ impl Proxy {
         self.address.clone()
     }
 
-    pub(super) fn lose_the_next_answer(&self) {
-        *self.state.next.lock().unwrap() = Next::LoseAnswer;
+    /// Of a batch, or of another request by its opcode.
+    pub(super) fn lose_the_next_answer_to(&self, opcode: u8) {
+        *self.state.next.lock().unwrap() = Next::LoseAnswer(opcode);
     }
 
     pub(super) fn hold_the_next_batch(&self) {
@@ -101,14 +103,18 @@ impl State {
             tokio::select! {
                 request = requests.recv() => {
                     let Some(frame) = request else { return Ok(()) };
-                    let next = if frame[4] == BATCH {
-                        std::mem::replace(&mut *self.next.lock().unwrap(), Next::Pass)
-                    } else {
-                        Next::Pass
+                    let next = {
+                        let mut next = self.next.lock().unwrap();
+                        let concerned = match *next {
+                            Next::Pass => false,
+                            Next::LoseAnswer(opcode) => frame[4] == opcode,
+                            Next::Hold => frame[4] == BATCH,
+                        };
+                        if concerned { std::mem::replace(&mut *next, Next::Pass) } else { Next::Pass }
                     };
                     match next {
                         Next::Pass => to_node.write_all(&frame).await?,
-                        Next::LoseAnswer => {
+                        Next::LoseAnswer(_) => {
                             to_node.write_all(&frame).await?;
                             answer_to(&frame, &mut answers).await;
                             self.lost.fetch_add(1, Ordering::Relaxed);

@@ -37,7 +37,7 @@ async fn a_node_that_asks_for_certificates_and_passwords() {
     let identity = file("node.pem", format!("{node_key}{node}{ca}"));
     let tls = Some(Tls { identities: vec![identity], client_ca: Some(ca_file.clone()) });
     let options = Options { passwords: true, tls, ..Options::default() };
-    let cluster = tokio::task::spawn_blocking(move || Cluster::start_at(&place, &options)).await.unwrap();
+    let cluster = tokio::task::spawn_blocking(move || Nodes::start_at(&place, &options)).await.unwrap();
 
     let right = ClusterConfig {
         username: Some("cassandra".to_owned()),

@@ -5,34 +5,36 @@ use std::time::Duration;
 
 use protocol::Timestamp;
 
-use super::audit::{Entry, Event};
-use super::change::Change;
-use super::writer::Writer;
+use super::super::audit::{BrokenTrail, Entry, Event};
+use super::super::change::Change;
+use super::super::writer::Writer;
 use super::*;
 use crate::enrollment::{Requested, Terms};
 use crate::fixtures::{CODE, DAY, HOUR, MINUTE, NOW, requested, terms};
 
 const CACHE: usize = 1 << 20;
 
-fn open(folder: &Path) -> Storage {
-    Storage::open(folder, CACHE).unwrap()
+fn open(folder: &Path) -> Database {
+    Database::open(folder, CACHE).unwrap()
 }
 
 /// The operations of a change without its audit entry, visible at once.
-fn apply(storage: &Storage, change: &Change) {
-    storage.write(&change.ops, false).unwrap();
+fn apply(storage: &Database, mut change: Change) {
+    storage.write(&change.all_ops(), false).unwrap();
 }
 
-fn issue(storage: &Storage, number: u128) -> Vec<u8> {
+fn issue(storage: &Database, number: u128) -> Vec<u8> {
     let terms: Terms = terms(number);
     let spent = requested(number).delivered(Vec::new(), 5).spend([3; 32], NOW).unwrap();
     let crate::enrollment::Verdict::Right(matched) = spent.compare(Some(CODE)) else { panic!("the code is right") };
     let credential = number.to_be_bytes().repeat(3);
-    apply(storage, &Change::issue(&matched.prove(terms).issued(credential.clone()), &terms));
+    let proven = matched.prove(terms);
+    let issued = proven.clone().issued(credential.clone());
+    apply(storage, Change::issue(proven, &issued, NOW));
     credential
 }
 
-fn found(storage: &Storage, requested: &Requested) -> [Option<Stored>; 2] {
+fn found(storage: &Database, requested: &Requested) -> [Option<Stored>; 2] {
     let facts = &requested.facts;
     [storage.enrollment(&facts.id).unwrap(), storage.enrollment_of(&facts.request_key()).unwrap()]
 }
@@ -43,7 +45,7 @@ fn an_enrollment_is_found_by_its_number_and_its_request() {
     let storage = open(folder.path());
     let requested = requested(7);
     assert_eq!(found(&storage, &requested), [None, None]);
-    apply(&storage, &Change::open(&requested, NOW));
+    apply(&storage, Change::open(&requested, NOW));
     let stored = Some(Stored::Requested(requested.clone()));
     assert_eq!(found(&storage, &requested), [stored.clone(), stored]);
 }
@@ -53,8 +55,8 @@ fn an_enrollment_that_reached_nobody_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path());
     let requested = requested(7);
-    apply(&storage, &Change::open(&requested, NOW));
-    apply(&storage, &Change::drop(&requested.facts, NOW));
+    apply(&storage, Change::open(&requested, NOW));
+    apply(&storage, Change::drop(requested.clone(), NOW));
     assert_eq!(found(&storage, &requested), [None, None]);
     assert_eq!(storage.due(Timestamp::default(), Timestamp::from_seconds(u64::MAX), 10).unwrap(), []);
 }
@@ -66,7 +68,7 @@ fn what_is_due_comes_in_order_of_time_and_in_bounded_steps() {
     for number in [3, 1, 2] {
         let mut requested = requested(number);
         requested.facts.expires_at = NOW.plus(u32::try_from(number).unwrap() * MINUTE + DAY);
-        apply(&storage, &Change::open(&requested, NOW));
+        apply(&storage, Change::open(&requested, NOW));
     }
     let due_at = |minutes: u32| NOW.plus(minutes * MINUTE + DAY + HOUR);
     let due = |from, now, most| {
@@ -84,9 +86,9 @@ fn what_is_due_comes_in_order_of_time_and_in_bounded_steps() {
 fn a_credential_outlives_its_enrollment() {
     let folder = tempfile::tempdir().unwrap();
     let storage = open(folder.path());
-    apply(&storage, &Change::open(&requested(7), NOW));
+    apply(&storage, Change::open(&requested(7), NOW));
     let credential = issue(&storage, 7);
-    let sweep = |now| apply(&storage, &Change::sweep(&storage.due(Timestamp::default(), now, 10).unwrap()));
+    let sweep = |now| apply(&storage, Change::sweep(&storage.due(Timestamp::default(), now, 10).unwrap()));
     sweep(NOW.plus(DAY));
     assert_eq!(found(&storage, &requested(7)), [None, None]);
     assert_eq!(storage.credential(&terms(7).credential_id).unwrap(), Some(credential));
@@ -99,7 +101,7 @@ fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let newer = (FORMAT + 1).to_be_bytes().to_vec();
     open(folder.path()).write(&[Op::Put(Family::Meta, FORMAT_KEY.to_vec(), newer)], true).unwrap();
-    let error = Storage::open(folder.path(), CACHE).err().unwrap();
+    let error = Database::open(folder.path(), CACHE).err().unwrap();
     assert!(matches!(error, StorageError::Newer(2)), "{error}");
 }
 
@@ -156,7 +158,7 @@ async fn what_is_not_audited_leaves_the_trail_alone() {
 }
 
 /// What is noticed of a trail of five entries after `change`.
-async fn noticed(change: impl FnOnce(&Storage) -> Op) -> BrokenTrail {
+async fn noticed(change: impl FnOnce(&Database) -> Op) -> BrokenTrail {
     let folder = tempfile::tempdir().unwrap();
     write_trail(folder.path(), 1).await;
     let storage = open(folder.path());
@@ -167,12 +169,12 @@ async fn noticed(change: impl FnOnce(&Storage) -> Op) -> BrokenTrail {
     }
 }
 
-fn delete(number: u64) -> impl FnOnce(&Storage) -> Op {
+fn delete(number: u64) -> impl FnOnce(&Database) -> Op {
     move |_| Op::Delete(Family::Audit, number.to_be_bytes().to_vec())
 }
 
 /// Flips a bit in the first byte of an entry, or in its last.
-fn flip(number: u64, first: bool) -> impl FnOnce(&Storage) -> Op {
+fn flip(number: u64, first: bool) -> impl FnOnce(&Database) -> Op {
     move |storage| {
         let key = number.to_be_bytes().to_vec();
         let mut value = storage.db.get_cf(storage.family(Family::Audit), &key).unwrap().unwrap();
@@ -189,7 +191,7 @@ async fn a_changed_trail_is_noticed() {
     assert_eq!(noticed(flip(2, true)).await, BrokenTrail::Chain(2));
     assert_eq!(noticed(flip(2, false)).await, BrokenTrail::Chain(3));
     assert_eq!(noticed(flip(5, false)).await, BrokenTrail::Head);
-    let forged = |_: &Storage| Op::Put(Family::Audit, 6_u64.to_be_bytes().to_vec(), vec![0; 40]);
+    let forged = |_: &Database| Op::Put(Family::Audit, 6_u64.to_be_bytes().to_vec(), vec![0; 40]);
     assert_eq!(noticed(forged).await, BrokenTrail::Chain(6));
 }
 
