@@ -69,22 +69,22 @@ impl Rocks {
     ///
     /// [`StorageError::Open`] names what is damaged or missing; [`StorageError::Newer`].
     pub fn open(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        Self::open_or_create(folder, cache_bytes, true)
-    }
-
-    /// As [`Rocks::open`], and refuses a folder without a database.
-    pub(crate) fn open_existing(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        Self::open_or_create(folder, cache_bytes, false)
-    }
-
-    fn open_or_create(folder: &Path, cache_bytes: usize, create: bool) -> Result<Self, StorageError> {
         let memory = Memory::of(cache_bytes);
-        let (mut options, families) = options::all(&memory);
-        options.create_if_missing(create);
+        let (options, families) = options::all(&memory);
         let failed =
             |error: rocksdb::Error| StorageError::Open { folder: folder.to_owned(), reason: error.into_string() };
         let db = DB::open_cf_descriptors(&options, folder, families).map_err(failed)?;
         Self::over(db, options, &memory, false)
+    }
+
+    /// As [`Rocks::open`], and refuses a folder without a database.
+    pub(crate) fn open_existing(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        // RocksDB makes the folder before it finds nothing there.
+        if !folder.join("CURRENT").is_file() {
+            let reason = "there is no database".to_owned();
+            return Err(StorageError::Open { folder: folder.to_owned(), reason });
+        }
+        Self::open(folder, cache_bytes)
     }
 
     /// The last number of each shard.
