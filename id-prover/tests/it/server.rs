@@ -36,6 +36,7 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Letter {
     pub(crate) to: String,
+    pub(crate) enrollment: String,
     pub(crate) code: String,
     pub(crate) text: String,
 }
@@ -148,7 +149,8 @@ impl Letter {
     fn parse(content: &str) -> Self {
         let (head, text) = content.split_once("\n\n").unwrap();
         let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
-        Self { to: header("To: "), code: header("Code: "), text: text.to_owned() }
+        let (to, enrollment, code) = (header("To: "), header("Enrollment: "), header("Code: "));
+        Self { to, enrollment, code, text: text.to_owned() }
     }
 }
 
