@@ -128,7 +128,12 @@ impl ClusterConfig {
     }
 }
 
-fn first_broken(rules: &[(bool, &str)]) -> Result<(), Error> {
+/// Holds settings to rules, each with its name.
+///
+/// # Errors
+///
+/// [`Error::Failed`] names the first rule that does not hold.
+pub fn first_broken(rules: &[(bool, &str)]) -> Result<(), Error> {
     let broken = rules.iter().find(|(holds, _)| !holds);
     broken.map_or(Ok(()), |(_, rule)| Err(Error::because(format!("settings of the cluster: {rule}"))))
 }

@@ -49,8 +49,7 @@ impl From<Failure> for Error {
 }
 
 /// Without what the cluster says in its own words: they may quote values.
-#[must_use]
-pub fn failed(error: &ExecutionError) -> Error {
+pub(crate) fn failed(error: &ExecutionError) -> Error {
     Error::because(match error {
         ExecutionError::RequestTimeout(_) => "the cluster did not answer in time".to_owned(),
         ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, _)) => format!("the cluster: {error}"),
@@ -73,8 +72,7 @@ pub fn unreadable<E>(_: E) -> Error {
 }
 
 /// Whether the cluster understood and will never do this.
-#[must_use]
-pub const fn is_refusal(error: &ExecutionError) -> bool {
+pub(crate) const fn is_refusal(error: &ExecutionError) -> bool {
     match error {
         ExecutionError::BadQuery(_) => true,
         ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, _)) => matches!(

@@ -26,8 +26,8 @@ mod session;
 mod value;
 
 pub use commit::{Parts, WRITE_SECONDS, Witness, is_applied};
-pub use config::ClusterConfig;
-pub use error::{Error, Failure, failed, is_refusal, unreadable};
+pub use config::{ClusterConfig, first_broken};
+pub use error::{Error, Failure, unreadable};
 pub use request::{limit, pause};
 pub use session::{Cluster, Sort};
 pub use value::{big, blob, int, tiny};

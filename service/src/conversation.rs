@@ -87,7 +87,7 @@ where
     pub(crate) async fn http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, first: Bytes) {
         let activity = Activity::default();
         // What moves on the stream is of no account: a peer that answers pings may be idle all the same.
-        let stream = TokioIo::new(Stream::new(stream, first, Activity::default()));
+        let stream = TokioIo::new(Stream::new(stream, first));
         let mut connection = pin!(self.http2_builder().serve_connection(stream, self.counting(&activity)));
         match self.goes_on(connection.as_mut(), &activity, None).await {
             Next::Over => {}
@@ -122,7 +122,7 @@ where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::default();
-        let stream = TokioIo::new(Stream::new(stream, first, activity.clone()));
+        let stream = TokioIo::new(Stream::watched(stream, first, activity.clone()));
         let mut connection = self.http1_builder().serve_connection(stream, self.counting(&activity));
         match self.goes_on(Pin::new(&mut connection), &activity, Some(self.bounds.rest_after())).await {
             Next::Over => None,

@@ -1,4 +1,4 @@
-//! A connection's stream as HTTP sees it: with the octets that were read before, and watched by an [`Activity`].
+//! A connection's stream as HTTP sees it: with the octets that were read before, and watched by an [`Activity`], if anybody asks it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,15 +13,26 @@ use crate::activity::Activity;
 pub(crate) struct Stream<I> {
     first: Bytes,
     io: I,
-    activity: Activity,
+    activity: Option<Activity>,
 }
 
 impl<I> Stream<I> {
-    pub(crate) fn new(io: I, first: Bytes, activity: Activity) -> Self {
+    /// One that tells nobody what moves on it.
+    pub(crate) fn new(io: I, first: Bytes) -> Self {
+        Self { first, io, activity: None }
+    }
+
+    pub(crate) fn watched(io: I, first: Bytes, activity: Activity) -> Self {
         if !first.is_empty() {
             activity.hears();
         }
-        Self { first, io, activity }
+        Self { first, io, activity: Some(activity) }
+    }
+
+    fn tell(&self, what: impl FnOnce(&Activity)) {
+        if let Some(activity) = &self.activity {
+            what(activity);
+        }
     }
 
     /// The stream itself; what has been read is in whoever read it.
@@ -44,7 +55,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.io).poll_read(context, buffer));
         if buffer.filled().len() > before {
-            self.activity.hears();
+            self.tell(Activity::hears);
         }
         Poll::Ready(read)
     }
@@ -52,9 +63,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.activity.writes();
+        self.tell(Activity::writes);
         let written = ready!(Pin::new(&mut self.io).poll_write(context, octets));
-        self.activity.moves();
+        self.tell(Activity::moves);
         Poll::Ready(written)
     }
 
@@ -63,9 +74,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.activity.writes();
+        self.tell(Activity::writes);
         let written = ready!(Pin::new(&mut self.io).poll_write_vectored(context, slices));
-        self.activity.moves();
+        self.tell(Activity::moves);
         Poll::Ready(written)
     }
 
@@ -75,7 +86,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(context))?;
-        self.activity.has_flushed();
+        self.tell(Activity::has_flushed);
         Poll::Ready(Ok(()))
     }
 

@@ -52,7 +52,7 @@ impl Two {
 
     async fn challenged(&self, by: usize, cpi: &str) -> (Arc<Challenged>, String) {
         let challenged = challenged(&self.place, &self.msps()[by], cpi).await;
-        // Names of messages sort by age only among those of one prover.
+        // Names of messages sort by age only among those of one prover: the two begin to count at the same moment.
         let id = challenged.id().to_string();
         let letters: Vec<_> = self.place.letters().into_iter().filter(|letter| letter.enrollment == id).collect();
         let [letter] = letters.as_slice() else { panic!("{} messages for one enrollment", letters.len()) };

@@ -47,7 +47,7 @@ impl<S: Storage> Store<S> {
         head(&mut answer.bytes, ARRAY, request.cpis().len());
         let mut count = |outcome: Outcome| outcomes[usize::from(outcome.code())] += 1;
         let at_once = shared.storage.reads_at_once();
-        if let ([_], _) | (_, 1) = (request.cpis(), at_once) {
+        if at_once == 1 || request.cpis().len() == 1 {
             for cpi in request.cpis() {
                 let write = |stored: Option<Stored<'_>>| answer.entry(stored.map(|stored| stored.bytes));
                 count(self.find(cpi, write).await??);

@@ -35,16 +35,11 @@ const fn buckets() -> u32 {
 
 impl SchemaConfig {
     pub(super) fn check(&self) -> Result<(), StorageError> {
-        first_broken(&[
+        Ok(cluster::first_broken(&[
             (self.buckets.is_power_of_two() && self.buckets <= MAX_BUCKETS, "buckets: a power of two, 1048576 at most"),
             ((1..=255).contains(&self.replication), "replication: from 1 to 255"),
-        ])
+        ])?)
     }
-}
-
-fn first_broken(rules: &[(bool, &str)]) -> Result<(), StorageError> {
-    let broken = rules.iter().find(|(holds, _)| !holds);
-    broken.map_or(Ok(()), |(_, rule)| Err(StorageError::Failed(format!("settings of the cluster: {rule}"))))
 }
 
 #[cfg(test)]

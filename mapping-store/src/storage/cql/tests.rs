@@ -62,7 +62,7 @@ async fn updates_larger_than_a_batch_may_be_are_written(nodes: &[String]) {
     let mut updates: Vec<_> = (0..60).map(|n| update(n, 0, &[n; 20_000])).collect();
     updates.push(update(61, 0, &[61; 400_000]));
     for update in &mut updates {
-        let n = update.label[0];
+        let n = update.label[1];
         update.entries = vec![NewEntry { document: vec![n; 4096], turn: n.into(), ..entry([n; 32]) }];
     }
     let outcomes = cql.update(updates).await.unwrap();

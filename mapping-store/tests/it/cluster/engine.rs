@@ -14,8 +14,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::DEADLINE;
-
 /// Records, each with a writer of its own at any time.
 const RECORDS: u8 = 24;
 const WRITERS: u8 = 4;
@@ -151,9 +149,7 @@ impl Engines {
 impl Told {
     /// Waits until that many more updates are acknowledged.
     pub(super) async fn more(&self, updates: u64) {
-        let mut seen = self.updates.subscribe();
-        let wanted = *seen.borrow() + updates;
-        tokio::time::timeout(DEADLINE, seen.wait_for(|updates| *updates >= wanted)).await.unwrap().unwrap();
+        super::more(&self.updates, updates).await;
     }
 
     pub(super) fn report(&self, when: &str) {

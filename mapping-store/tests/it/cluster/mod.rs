@@ -18,6 +18,7 @@ use std::time::Duration;
 use cassandra_fixture::{Cluster, Options, Place as Nodes, Tls};
 use mapping_store::storage::ClusterConfig;
 use service::ClientTlsConfig;
+use tokio::sync::watch;
 
 use crate::authority::Authority;
 use crate::place::Place;
@@ -74,6 +75,13 @@ impl Scene {
         let nodes = Arc::clone(&self.nodes);
         tokio::task::spawn_blocking(move || act(&mut nodes.lock().unwrap())).await.unwrap();
     }
+}
+
+/// Waits until so many more are counted.
+async fn more(counted: &watch::Sender<u64>, more: u64) {
+    let mut seen = counted.subscribe();
+    let wanted = *seen.borrow() + more;
+    tokio::time::timeout(DEADLINE, seen.wait_for(|counted| *counted >= wanted)).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use protocol::{Timestamp, media};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{DEADLINE, Scene};
+use super::Scene;
 use crate::binary::{Binary, Process, wait_until_serving};
 use crate::papers::{Paper, number, signed_removal};
 use crate::place::{GATEWAY, PUBLISHER, Place, refused};
@@ -162,9 +162,7 @@ impl Told {
 
     /// Waits until that many more documents are acknowledged.
     pub(super) async fn more(&self, updates: u64) {
-        let mut seen = self.updates.subscribe();
-        let wanted = *seen.borrow() + updates;
-        tokio::time::timeout(DEADLINE, seen.wait_for(|updates| *updates >= wanted)).await.unwrap().unwrap();
+        super::more(&self.updates, updates).await;
     }
 
     pub(super) fn report(&self, when: &str) {
