@@ -37,6 +37,9 @@ pub(crate) struct Opened {
 /// The framing indicator of a request of indeterminate length (RFC 9292 §3.3).
 const INDETERMINATE_REQUEST: u8 = 2;
 
+/// Room for the status and fields of an answer.
+const TYPICAL_HEAD_BYTES: usize = 256;
+
 /// Fields of one hop. `host` goes too: the authority is in the URI.
 static HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -114,12 +117,16 @@ pub(crate) fn write_response(
         message.put_header(name.as_str(), value.as_bytes());
     }
     message.write_content(&body);
-    let mut binary = Vec::with_capacity(body.len() + 256);
-    message.write_bhttp(Mode::KnownLength, &mut binary).map_err(|_| BinaryHttpError::Framing)?;
     let largest = buckets.last().copied().unwrap_or(1);
-    let length = binary.len().max(at_least.min(largest));
-    let bucket = buckets.iter().copied().find(|bucket| length <= *bucket);
-    binary.resize(bucket.unwrap_or_else(|| length.next_multiple_of(largest)), 0);
+    let padded = |length: usize| {
+        let length = length.max(at_least.min(largest));
+        let bucket = buckets.iter().copied().find(|bucket| length <= *bucket);
+        bucket.unwrap_or_else(|| length.next_multiple_of(largest))
+    };
+    // Room for the padding at once: growing would copy the whole.
+    let mut binary = Vec::with_capacity(padded(body.len() + TYPICAL_HEAD_BYTES));
+    message.write_bhttp(Mode::KnownLength, &mut binary).map_err(|_| BinaryHttpError::Framing)?;
+    binary.resize(padded(binary.len()), 0);
     Ok(binary)
 }
 

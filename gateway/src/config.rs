@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use encapsulation::{AeadName, KemName};
 use serde::Deserialize;
 use service::{AdminConfig, Certificates, ClientTlsConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
 
@@ -72,28 +73,6 @@ pub struct KeysConfig {
     /// The AEADs to offer with each KEM, the preferred one first.
     #[serde(default = "default_aeads")]
     pub aeads: Vec<AeadName>,
-}
-
-/// A key encapsulation mechanism.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KemName {
-    /// DHKEM(X25519, HKDF-SHA256).
-    X25519,
-    /// X-Wing (ML-KEM-768 and X25519): post-quantum.
-    XWing,
-}
-
-/// An AEAD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AeadName {
-    /// AES-128-GCM.
-    #[serde(rename = "aes-128-gcm")]
-    Aes128Gcm,
-    /// ChaCha20-Poly1305.
-    #[serde(rename = "chacha20-poly1305")]
-    ChaCha20Poly1305,
 }
 
 /// One thing a capsule may ask for.

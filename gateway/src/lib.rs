@@ -8,7 +8,6 @@
 //! | `budget` | how often a relay may ask |
 //! | `binary_http` | binary HTTP (RFC 9292), held to what HTTP allows |
 //! | [`keys`] | the gateway's HPKE keys: rotation with overlap, persistence, publication |
-//! | [`hpke`] | one key: a capsule opened, its answer sealed |
 //! | [`target`] | the one thing a capsule can reach: in process, or over HTTP/2 with TLS |
 //! | `problem` | constant answers, outside and inside |
 //! | [`metrics`] | names and labels |
@@ -26,7 +25,6 @@ mod capsule;
 pub mod config;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-pub mod hpke;
 pub mod keys;
 pub mod metrics;
 mod problem;

@@ -51,8 +51,18 @@ fn workspace() -> Metadata {
 
 /// The rules are the same everywhere; other platforms only have further system libraries.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
-const OURS: [&str; 9] =
-    ["client", "cluster", "documents", "gateway", "id-prover", "mapping-store", "protocol", "relay", "service"];
+const OURS: [&str; 10] = [
+    "client",
+    "cluster",
+    "documents",
+    "encapsulation",
+    "gateway",
+    "id-prover",
+    "mapping-store",
+    "protocol",
+    "relay",
+    "service",
+];
 
 #[test]
 fn a_crate_knows_what_its_role_may_know() {
@@ -60,19 +70,32 @@ fn a_crate_knows_what_its_role_may_know() {
     for (name, banned) in [
         (
             "relay",
-            &["bhttp", "ciborium", "client", "cluster", "coset", "documents", "hpke", "ohttp", "protocol", "rocksdb"][..],
+            &[
+                "bhttp",
+                "ciborium",
+                "client",
+                "cluster",
+                "coset",
+                "documents",
+                "encapsulation",
+                "hpke",
+                "ohttp",
+                "protocol",
+                "rocksdb",
+            ][..],
         ),
         ("gateway", &["client", "cluster", "mapping-store", "protocol", "rocksdb"]),
         ("client", &["cluster", "mapping-store", "rocksdb", "service"]),
-        ("service", &["client", "cluster", "documents", "ohttp", "protocol", "rocksdb"]),
+        ("service", &["client", "cluster", "documents", "encapsulation", "ohttp", "protocol", "rocksdb"]),
+        ("encapsulation", &["documents", "hyper", "protocol", "rocksdb", "service", "tokio"]),
         (
             "cluster",
             &["client", "documents", "gateway", "id-prover", "mapping-store", "ohttp", "protocol", "relay", "rocksdb"],
         ),
-        ("protocol", &["hyper", "rocksdb", "service", "tokio"]),
+        ("protocol", &["encapsulation", "hyper", "rocksdb", "service", "tokio"]),
         ("documents", &["hyper", "protocol", "rocksdb", "tokio"]),
-        ("mapping-store", &["client", "gateway", "id-prover", "ohttp", "relay"]),
-        ("id-prover", &["client", "gateway", "mapping-store", "ohttp", "relay"]),
+        ("mapping-store", &["client", "encapsulation", "gateway", "id-prover", "ohttp", "relay"]),
+        ("id-prover", &["client", "encapsulation", "gateway", "mapping-store", "ohttp", "relay"]),
         // `ring` is banned by deny.toml: metadata lists it for a feature that nobody has.
         ("discovery", &["native-tls", "openssl", "serde_cbor"]),
     ] {

@@ -9,6 +9,8 @@ use bhttp::{Message, Mode};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
+use super::sealing::{self, AnswerOpener};
+
 /// The sizes, in bytes, that a request is padded to. A longer one is padded to a multiple of the last.
 pub const PADDED_REQUEST_BYTES: [usize; 4] = [1024, 4096, 16 * 1024, 32 * 1024];
 
@@ -30,7 +32,7 @@ pub enum CapsuleError {
 }
 
 /// Opens the answer to one capsule.
-pub struct Opener(ohttp::ClientResponse);
+pub struct Opener(AnswerOpener);
 
 /// Encapsulates `request`, padded to `at_least` bytes or more, to the key of `configuration` (one configuration with one suite, as [`super::select`] yields).
 ///
@@ -43,9 +45,8 @@ pub fn encapsulate(
     configuration: &[u8],
 ) -> Result<(Vec<u8>, Opener), CapsuleError> {
     let binary = to_binary_http(request, at_least)?;
-    let client = ohttp::ClientRequest::from_encoded_config(configuration).map_err(|_| CapsuleError::Key)?;
-    let (capsule, response) = client.encapsulate(&binary).map_err(|_| CapsuleError::Key)?;
-    Ok((capsule, Opener(response)))
+    let (capsule, opener) = sealing::seal(configuration, &binary).ok_or(CapsuleError::Key)?;
+    Ok((capsule, Opener(opener)))
 }
 
 impl Opener {
@@ -55,7 +56,7 @@ impl Opener {
     ///
     /// [`CapsuleError::Sealed`] or [`CapsuleError::BinaryHttp`].
     pub fn open(self, answer: &[u8]) -> Result<Response<Bytes>, CapsuleError> {
-        let binary = self.0.decapsulate(answer).map_err(|_| CapsuleError::Sealed)?;
+        let binary = self.0.open(answer).ok_or(CapsuleError::Sealed)?;
         from_binary_http(&binary)
     }
 }

@@ -35,6 +35,7 @@ mod capsule;
 #[cfg(feature = "net")]
 mod client;
 mod key_selection;
+mod sealing;
 
 use std::sync::Arc;
 

@@ -20,13 +20,13 @@ use documents::key::{PublicKey, SigningKey};
 use documents::key_configuration::KeyConfiguration;
 use documents::signed::Signed;
 use documents::time::{CLOCK_SKEW, Timestamp};
+use encapsulation::{KeyRefused, OpenError, Opener, Sealer};
 use http::HeaderValue;
 use service::secret_file::{self, SecretFileError};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::config::{AeadName, KemName, KeysConfig};
-use crate::hpke::{self, KeyRefused, OpenError, Opener, Sealer};
 use chain::{Chain, Stage};
 use state::StoredKey;
 
@@ -333,7 +333,7 @@ impl Ring {
             .map(|(stage, stored)| Live::new(stage, stored, &config.aeads).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         let published = live.iter().filter(|key| key.stage == Stage::Current);
-        let plain = hpke::encode_list(published.map(|key| key.opener.configuration()));
+        let plain = encapsulation::encode_list(published.map(|key| key.opener.configuration()));
         let expires_at = now.plus(Duration::from_secs(config.cache_seconds));
         let document =
             KeyConfiguration { issuer: config.provider.clone(), ohttp_keys: plain.clone(), issued_at: now, expires_at };

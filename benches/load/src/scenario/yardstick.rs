@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use client::lookup::{padded_bytes, question};
 use client::oblivious::{encapsulate, select};
-use gateway::config::{AeadName, KemName};
-use gateway::hpke::{Opener, encode_list};
+use encapsulation::{AeadName, KemName, Opener, encode_list};
 
 use super::{Bench, PARTS};
 use crate::place::{LOOKUP_URL, number};

@@ -2,10 +2,9 @@
 
 use ohttp::hpke::{Aead, Kdf, Kem};
 use ohttp::{KeyConfig, Server, ServerResponse, SymmetricSuite};
-use rand::CryptoRng;
+use rand_core::CryptoRng;
 
-use super::{KeyRefused, OpenError};
-use crate::config::{AeadName, KemName};
+use crate::{AeadName, KemName, KeyRefused, OpenError};
 
 /// One key that opens capsules, with the suites it may be used with.
 pub struct Opener {

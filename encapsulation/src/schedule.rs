@@ -1,37 +1,22 @@
 //! HPKE's key schedule in base mode (RFC 9180 §4, §5.1, §5.3) for HKDF-SHA256.
 
-use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
-use super::KDF_ID;
-use crate::config::{AeadName, KemName};
+use crate::{AeadName, KDF_ID, KemName};
 
 /// Octets of a SHA-256, and so of every secret between extracting and expanding.
-pub(super) const HASH_BYTES: usize = 32;
+pub(crate) const HASH_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const MODE_BASE: u8 = 0;
 
 /// A secret of the length of the hash.
-pub(super) type Secret = Zeroizing<[u8; HASH_BYTES]>;
-
-impl AeadName {
-    pub(super) const fn algorithm(self) -> &'static aead::Algorithm {
-        match self {
-            Self::Aes128Gcm => &aead::AES_128_GCM,
-            Self::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
-        }
-    }
-
-    /// The key of this AEAD from octets of its length.
-    pub(super) fn key(self, octets: &[u8]) -> LessSafeKey {
-        LessSafeKey::new(UnboundKey::new(self.algorithm(), octets).expect("the key has the length of its algorithm"))
-    }
-}
+pub(crate) type Secret = Zeroizing<[u8; HASH_BYTES]>;
 
 /// `HKDF-Extract`: HMAC under the salt (RFC 5869 §2.2).
-pub(super) fn extract(salt: &[u8], parts: &[&[u8]]) -> Secret {
+pub(crate) fn extract(salt: &[u8], parts: &[&[u8]]) -> Secret {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, salt));
     parts.iter().for_each(|part| context.update(part));
     let mut secret = Secret::default();
@@ -40,15 +25,15 @@ pub(super) fn extract(salt: &[u8], parts: &[&[u8]]) -> Secret {
 }
 
 /// What `HKDF-Expand` expands from. Its key is set up once, however much is expanded.
-pub(super) struct Prk(hmac::Key);
+pub(crate) struct Prk(hmac::Key);
 
 impl Prk {
-    pub(super) fn new(secret: &[u8; HASH_BYTES]) -> Self {
+    pub(crate) fn new(secret: &[u8; HASH_BYTES]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
     /// `HKDF-Expand` (RFC 5869 §2.3) to no more than a hash, which is all that is asked for here: the first block, and cut.
-    pub(super) fn expand(&self, info: &[&[u8]], out: &mut [u8]) {
+    pub(crate) fn expand(&self, info: &[&[u8]], out: &mut [u8]) {
         let mut context = hmac::Context::with_key(&self.0);
         info.iter().for_each(|part| context.update(part));
         context.update(&[1]);
@@ -57,25 +42,25 @@ impl Prk {
 }
 
 /// `LabeledExtract` and `LabeledExpand` of one suite (RFC 9180 §4).
-pub(super) struct Labeled<'a> {
-    pub(super) suite: &'a [u8],
+pub(crate) struct Labeled<'a> {
+    pub(crate) suite: &'a [u8],
 }
 
 impl Labeled<'_> {
     const VERSION: &'static [u8] = b"HPKE-v1";
 
-    pub(super) fn extract(&self, salt: &[u8], label: &str, ikm: &[u8]) -> Secret {
+    pub(crate) fn extract(&self, salt: &[u8], label: &str, ikm: &[u8]) -> Secret {
         extract(salt, &[Self::VERSION, self.suite, label.as_bytes(), ikm])
     }
 
-    pub(super) fn expand(&self, prk: &Prk, label: &str, info: &[u8], out: &mut [u8]) {
+    pub(crate) fn expand(&self, prk: &Prk, label: &str, info: &[u8], out: &mut [u8]) {
         let length = u16::try_from(out.len()).expect("what is expanded here is at most 32 octets long");
         prk.expand(&[&length.to_be_bytes(), Self::VERSION, self.suite, label.as_bytes(), info], out);
     }
 }
 
 /// What of the key schedule is the same for every message under one suite and one `info`.
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     suite: [u8; 10],
     aead: AeadName,
     /// `key_schedule_context`: mode, hash of the (empty) identifier of a pre-shared key, hash of `info`.
@@ -83,7 +68,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(kem: KemName, aead: AeadName, info: &[u8]) -> Self {
+    pub(crate) fn new(kem: KemName, aead: AeadName, info: &[u8]) -> Self {
         let mut suite = *b"HPKE\0\0\0\0\0\0";
         suite[4..6].copy_from_slice(&kem.id().to_be_bytes());
         suite[6..8].copy_from_slice(&KDF_ID.to_be_bytes());
@@ -95,8 +80,8 @@ impl Schedule {
         Self { suite, aead, context }
     }
 
-    /// `KeyScheduleR` for a message whose KEM yields `shared_secret`.
-    pub(super) fn receiver(&self, shared_secret: &[u8; HASH_BYTES]) -> Receiver<'_> {
+    /// `KeySchedule` for a message whose KEM yields `shared_secret`: the same for either side.
+    pub(crate) fn context(&self, shared_secret: &[u8; HASH_BYTES]) -> Context<'_> {
         let labeled = Labeled { suite: &self.suite };
         let secret = Prk::new(&labeled.extract(shared_secret, "secret", b""));
         let mut key = Secret::default();
@@ -106,26 +91,26 @@ impl Schedule {
         labeled.expand(&secret, "base_nonce", &self.context, &mut nonce);
         let mut exporter = Secret::default();
         labeled.expand(&secret, "exp", &self.context, &mut *exporter);
-        Receiver { labeled, key: self.aead.key(key), nonce, exporter }
+        Context { labeled, key: self.aead.key(key), nonce, exporter }
     }
 
     #[cfg(test)]
-    pub(super) fn context(&self) -> &[u8] {
+    pub(crate) fn key_schedule_context(&self) -> &[u8] {
         &self.context
     }
 }
 
 /// The context of one message.
-pub(super) struct Receiver<'a> {
+pub(crate) struct Context<'a> {
     labeled: Labeled<'a>,
     key: LessSafeKey,
     nonce: [u8; NONCE_BYTES],
     exporter: Secret,
 }
 
-impl Receiver<'_> {
+impl Context<'_> {
     /// Opens the first message, with the sequence number 0; there is no second one. `None` if it was changed or cut.
-    pub(super) fn open(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
         let mut content = vec![0; ciphertext.len()];
         let nonce = Nonce::assume_unique_for_key(self.nonce);
@@ -133,8 +118,20 @@ impl Receiver<'_> {
         Some(content)
     }
 
+    /// Seals the first message, onto what stands in `out`; there is no second one.
+    pub(crate) fn seal(&self, associated: &[u8], content: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(content);
+        let nonce = Nonce::assume_unique_for_key(self.nonce);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(associated), &mut out[start..])
+            .expect("a request is far shorter than the 2^36 octets that the AEADs take");
+        out.extend_from_slice(tag.as_ref());
+    }
+
     /// `Context.Export` (RFC 9180 §5.3).
-    pub(super) fn export(&self, context: &[u8], out: &mut [u8]) {
+    pub(crate) fn export(&self, context: &[u8], out: &mut [u8]) {
         self.labeled.expand(&Prk::new(&self.exporter), "sec", context, out);
     }
 }

@@ -1,4 +1,4 @@
-//! The module against the vectors of its RFCs and of Wycheproof, and, both ways, against the `ohttp` crate.
+//! The crate against the vectors of its RFCs and of Wycheproof, and, both ways, against the `ohttp` crate.
 
 use ohttp::{ClientRequest, ClientResponse, KeyConfig};
 use proptest::prelude::*;
@@ -7,13 +7,12 @@ use serde_json::Value;
 use wycheproof::TestResult;
 use wycheproof::xdh::{TestName, TestSet};
 
-use super::kem::{CurveKey, PrivateKey};
-use super::schedule::Schedule;
-use super::{HEADER_BYTES, OpenError, aws_lc, reference};
-use crate::config::{AeadName, KemName};
+use crate::kem::{CurveKey, PrivateKey, PublicKey};
+use crate::schedule::Schedule;
+use crate::{AeadName, HEADER_BYTES, KemName, KeyRefused, OpenError, Recipient, gateway, reference};
 
-const AEADS: [AeadName; 2] = [AeadName::Aes128Gcm, AeadName::ChaCha20Poly1305];
-const KEMS: [KemName; 2] = [KemName::X25519, KemName::XWing];
+const AEADS: [AeadName; 2] = AeadName::ALL;
+const KEMS: [KemName; 2] = KemName::ALL;
 const SEED: [u8; 32] = [3; 32];
 /// ML-KEM-768's part of what X-Wing encapsulates; that of the curve comes after it.
 const LATTICE_CIPHERTEXT_BYTES: usize = 1088;
@@ -28,13 +27,13 @@ fn array<const N: usize>(octets: &[u8]) -> [u8; N] {
 
 /// A key in both ways, and a client of the `ohttp` crate for each capsule.
 struct Pair {
-    ours: aws_lc::Opener,
+    ours: gateway::Opener,
     reference: reference::Opener,
 }
 
 impl Pair {
     fn new(kem: KemName, aeads: &[AeadName], seed: &[u8; 32]) -> Self {
-        let ours = aws_lc::Opener::derive(9, kem, aeads, seed).unwrap();
+        let ours = gateway::Opener::derive(9, kem, aeads, seed).unwrap();
         Self { ours, reference: reference::Opener::derive(9, kem, aeads, seed).unwrap() }
     }
 
@@ -60,7 +59,7 @@ impl Pair {
 
 #[test]
 fn rfc_9180_appendix_a() {
-    let vectors: Value = serde_json::from_str(include_str!("../../tests/interop/rfc_9180.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("tests/rfc_9180.json")).unwrap();
     for (section, aead) in [("A.1.1", AEADS[0]), ("A.2.1", AEADS[1])] {
         let vectors = &vectors[section];
         let given = |name| given(vectors, name);
@@ -71,8 +70,14 @@ fn rfc_9180_appendix_a() {
         let shared_secret = key.decapsulate(&given("enc")).unwrap();
         assert_eq!(shared_secret.as_slice(), given("shared_secret"));
         let schedule = Schedule::new(KemName::X25519, aead, &given("info"));
-        assert_eq!(schedule.context(), given("key_schedule_context"));
-        let receiver = schedule.receiver(&shared_secret);
+        assert_eq!(schedule.key_schedule_context(), given("key_schedule_context"));
+        let ephemeral = array(&given("skEm"));
+        let encapsulated = PublicKey::decode(KemName::X25519, &given("pkRm")).unwrap().encapsulate(&ephemeral).unwrap();
+        assert_eq!((encapsulated.0.as_slice(), encapsulated.1), (shared_secret.as_slice(), given("enc")));
+        let receiver = schedule.context(&shared_secret);
+        let mut sealed = Vec::new();
+        receiver.seal(&given("aad"), &given("pt"), &mut sealed);
+        assert_eq!(sealed, given("ct"));
         assert_eq!(receiver.open(&given("aad"), &given("ct")), Some(given("pt")));
         assert_eq!(receiver.open(b"", &given("ct")), None);
         let exports = vectors["exports"].as_array().unwrap();
@@ -87,14 +92,23 @@ fn rfc_9180_appendix_a() {
 
 #[test]
 fn rfc_9458_appendix_a() {
-    let vectors: Value = serde_json::from_str(include_str!("../../tests/interop/appendix_a.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("../../gateway/tests/interop/appendix_a.json")).unwrap();
     let given = |name| given(&vectors, name);
     let key = PrivateKey::X25519(CurveKey::new(&array(&given("secret_key"))).unwrap());
-    let opener = aws_lc::Opener::new(1, KemName::X25519, &AEADS, key);
+    let opener = gateway::Opener::new(1, KemName::X25519, &AEADS, key);
     assert_eq!(opener.configuration(), given("key_configuration"));
     let (request, sealer) = opener.open(&given("encapsulated_request")).unwrap();
     assert_eq!(request, given("request"));
     assert_eq!(sealer.seal_under(&given("response_nonce"), &given("response")), given("encapsulated_response"));
+    // The example's configuration offers two suites, of which its client takes the first.
+    let mut configuration = given("key_configuration");
+    let suites = configuration.len() - 10;
+    configuration.splice(suites.., [0, 4, 0, 1, 0, 1]);
+    let recipient = Recipient::decode(&configuration).unwrap();
+    let (capsule, answer) =
+        recipient.encapsulate_by(&array(&given("ephemeral_secret_key")), &given("request")).unwrap();
+    assert_eq!(capsule, given("encapsulated_request"));
+    assert_eq!(answer.open(&given("encapsulated_response")), Ok(given("response")));
 }
 
 #[test]
@@ -118,6 +132,91 @@ fn capsules_of_the_reference_open_and_answers_come_back() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn capsules_open_at_the_reference_and_its_answers_come_back() {
+    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+    let octets = |most| prop::collection::vec(any::<u8>(), 0..most);
+    runner
+        .run(&(any::<[u8; 32]>(), octets(3000), octets(5000)), |(seed, content, answer)| {
+            for pair in Pair::all(&seed) {
+                let recipient = Recipient::decode(pair.ours.configuration()).unwrap();
+                let make = || recipient.encapsulate(&content, &mut rand::rng()).unwrap();
+                let ((capsule, opener), (other, other_opener)) = (make(), make());
+                prop_assert!(capsule[HEADER_BYTES..] != other[HEADER_BYTES..]);
+                prop_assert_eq!(&pair.ours.open(&capsule).unwrap().0, &content);
+                let (opened, sealer) = pair.reference.open(&capsule).unwrap();
+                prop_assert_eq!(&opened, &content);
+                let sealed = sealer.seal(&answer, &mut rand::rng());
+                prop_assert_eq!(opener.open(&sealed), Ok(answer.clone()));
+                prop_assert_eq!(other_opener.open(&sealed), Err(OpenError::Sealed));
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn no_octet_of_an_answer_can_be_changed_or_cut() {
+    for pair in Pair::all(&SEED) {
+        let recipient = Recipient::decode(pair.ours.configuration()).unwrap();
+        let exchange = || {
+            let (capsule, opener) = recipient.encapsulate(b"what is asked", &mut rand::rng()).unwrap();
+            let sealed = pair.ours.open(&capsule).unwrap().1.seal(b"what is answered", &mut rand::rng());
+            (opener, sealed)
+        };
+        let length = exchange().1.len();
+        for at in 0..length {
+            let (opener, mut sealed) = exchange();
+            sealed[at] ^= 1;
+            assert_eq!(opener.open(&sealed), Err(OpenError::Sealed), "octet {at}");
+            let (opener, sealed) = exchange();
+            assert_eq!(opener.open(&sealed[..at]), Err(OpenError::Sealed), "length {at}");
+        }
+        let (opener, sealed) = exchange();
+        assert_eq!(opener.open(&sealed).as_deref(), Ok(&b"what is answered"[..]));
+    }
+}
+
+#[test]
+fn a_recipient_is_one_key_with_one_suite() {
+    for pair in Pair::all(&SEED) {
+        let configuration = pair.ours.configuration();
+        assert!(Recipient::decode(configuration).is_ok());
+        for length in 0..configuration.len() {
+            assert!(Recipient::decode(&configuration[..length]).is_err(), "{length}");
+        }
+        assert!(Recipient::decode(&[configuration, &[0]].concat()).is_err());
+        // KEM, length of the suites, KDF, AEAD: each octet has one value here that will do; the identifier may be any.
+        let suites = configuration.len() - 6;
+        for at in [1, 2].into_iter().chain(suites..configuration.len()) {
+            let mut changed = configuration.to_vec();
+            changed[at] ^= 0x80;
+            assert!(Recipient::decode(&changed).is_err(), "octet {at}");
+        }
+        let mut other = configuration.to_vec();
+        other[0] ^= 0xff;
+        assert!(Recipient::decode(&other).is_ok());
+    }
+    let two = gateway::Opener::derive(9, KemName::X25519, &AEADS, &SEED).unwrap();
+    assert!(Recipient::decode(two.configuration()).is_err());
+}
+
+#[test]
+fn nothing_is_encapsulated_to_what_is_no_key() {
+    let encapsulate = |kem, key: &[u8]| PublicKey::decode(kem, key).and_then(|key| key.encapsulate(&SEED)).map(|_| ());
+    let lattice = PrivateKey::derive(KemName::XWing, &SEED).unwrap().public()[..1184].to_vec();
+    for first in [0, 1] {
+        let mut point = [0; 32];
+        point[0] = first;
+        assert_eq!(encapsulate(KemName::X25519, &point), Err(KeyRefused));
+        assert_eq!(encapsulate(KemName::XWing, &[&lattice[..], &point].concat()), Err(KeyRefused));
+    }
+    assert_eq!(encapsulate(KemName::X25519, &[9; 32]), Ok(()));
+    assert_eq!(encapsulate(KemName::XWing, &[&lattice[..], &[9; 32]].concat()), Ok(()));
+    // A coefficient out of range (FIPS 203 §7.2).
+    assert_eq!(encapsulate(KemName::XWing, &[0xff; 1216]), Err(KeyRefused));
 }
 
 #[test]

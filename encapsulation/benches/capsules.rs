@@ -1,4 +1,4 @@
-//! One capsule opened and its answer sealed, by the gateway's own module and by the `ohttp` crate, for every suite: time on the
+//! One capsule made, opened, and its answer sealed, by this crate and by the `ohttp` crate, for every suite: time on the
 //! processor, which tells the same on a busy machine. `cargo bench --workspace --bench capsules`.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use gateway::config::{AeadName, KemName};
-use gateway::hpke::aws_lc::Opener;
+use encapsulation::gateway::Opener;
+use encapsulation::{AeadName, KemName, Recipient};
 use ohttp::hpke::{Aead, Kdf, Kem};
 use ohttp::{ClientRequest, KeyConfig, Server, SymmetricSuite};
 use rustix::time::{ClockId, clock_gettime};
@@ -91,6 +91,15 @@ fn capsules(criterion: &mut Criterion<CpuTime>) {
                 (content, sealer.encapsulate(black_box(&ANSWER)).unwrap())
             };
             bencher.iter_batched(capsule, exchange, BatchSize::SmallInput);
+        });
+        let configuration = config.encode().unwrap();
+        group.bench_function("made/aws-lc", |bencher| {
+            let recipient = || Recipient::decode(black_box(&configuration)).unwrap();
+            bencher.iter(|| recipient().encapsulate(&REQUEST, &mut rand::rng()).unwrap());
+        });
+        group.bench_function("made/ohttp", |bencher| {
+            let client = || ClientRequest::from_encoded_config(black_box(&configuration)).unwrap();
+            bencher.iter(|| client().encapsulate(&REQUEST).unwrap());
         });
         group.finish();
     }

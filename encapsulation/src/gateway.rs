@@ -1,17 +1,11 @@
-//! Capsules opened and answers sealed with aws-lc.
+//! The gateway's side: a capsule opened, its answer sealed.
 
-use rand::CryptoRng;
+use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::kem::PrivateKey;
-use super::schedule::Schedule;
-use super::{HEADER_BYTES, KDF_ID, KeyRefused, OpenError, response};
-use crate::config::{AeadName, KemName};
-
-/// What goes before the header in HPKE's `info` (RFC 9458 §4.3).
-const REQUEST_LABEL: &[u8] = b"message/bhttp request\0";
-/// The context under which the secret for the answer is exported (RFC 9458 §4.4).
-const RESPONSE_LABEL: &[u8] = b"message/bhttp response";
+use crate::kem::PrivateKey;
+use crate::schedule::Schedule;
+use crate::{AeadName, HEADER_BYTES, KemName, KeyRefused, OpenError, REQUEST_LABEL, RESPONSE_LABEL, response};
 
 /// One key that opens capsules, with the suites it may be used with.
 pub struct Opener {
@@ -44,7 +38,7 @@ impl Opener {
         Ok(Self::new(id, kem, aeads, PrivateKey::derive(kem, seed)?))
     }
 
-    pub(super) fn new(id: u8, kem: KemName, aeads: &[AeadName], key: PrivateKey) -> Self {
+    pub(crate) fn new(id: u8, kem: KemName, aeads: &[AeadName], key: PrivateKey) -> Self {
         let suites: Vec<_> = aeads.iter().map(|aead| Suite::new(id, kem, *aead)).collect();
         let mut configuration = vec![id];
         configuration.extend(kem.id().to_be_bytes());
@@ -71,20 +65,17 @@ impl Opener {
         let suite = self.suites.iter().find(|suite| suite.header == *header).ok_or(OpenError::Suite)?;
         let (enc, sealed) = rest.split_at_checked(self.key.enc_bytes()).ok_or(OpenError::Sealed)?;
         let shared_secret = self.key.decapsulate(enc).ok_or(OpenError::Sealed)?;
-        let receiver = suite.schedule.receiver(&shared_secret);
-        let content = receiver.open(b"", sealed).ok_or(OpenError::Sealed)?;
+        let context = suite.schedule.context(&shared_secret);
+        let content = context.open(b"", sealed).ok_or(OpenError::Sealed)?;
         let mut secret = Zeroizing::new(vec![0; response::nonce_bytes(suite.aead)]);
-        receiver.export(RESPONSE_LABEL, &mut secret);
+        context.export(RESPONSE_LABEL, &mut secret);
         Ok((content, Sealer { aead: suite.aead, secret, enc: enc.to_vec() }))
     }
 }
 
 impl Suite {
     fn new(id: u8, kem: KemName, aead: AeadName) -> Self {
-        let mut header = [id, 0, 0, 0, 0, 0, 0];
-        header[1..3].copy_from_slice(&kem.id().to_be_bytes());
-        header[3..5].copy_from_slice(&KDF_ID.to_be_bytes());
-        header[5..].copy_from_slice(&aead.id().to_be_bytes());
+        let header = crate::header(id, kem, aead);
         let schedule = Schedule::new(kem, aead, &[REQUEST_LABEL, &header].concat());
         Self { header, aead, schedule }
     }
@@ -100,7 +91,7 @@ impl Sealer {
         self.seal_under(nonce, answer)
     }
 
-    pub(super) fn seal_under(self, nonce: &[u8], answer: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal_under(self, nonce: &[u8], answer: &[u8]) -> Vec<u8> {
         response::seal(self.aead, &self.secret, &self.enc, nonce, answer)
     }
 }
