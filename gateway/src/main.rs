@@ -7,9 +7,13 @@ use std::sync::Arc;
 
 use clap::Parser;
 use gateway::{Config, HttpTarget, KeyRing};
+use service::process::Allocator;
 use service::{Hangups, ServiceArgs};
 
 /// The command line.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
 #[derive(Parser)]
 struct Arguments {
     #[command(flatten)]

@@ -8,8 +8,12 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use id_prover::command::{self, CommandError, KeyStep, Schema};
 use id_prover::{Config, Reloads, system_clock};
+use service::process::Allocator;
 use service::{Hangups, ServiceArgs};
 use tokio::sync::mpsc;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[derive(Parser)]
 #[command(name = "id-prover", args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]

@@ -10,7 +10,11 @@ use mapping_store::follow::Follower;
 use mapping_store::store::system_clock;
 use mapping_store::{Config, Store};
 use service::logs::init_logs;
+use service::process::Allocator;
 use service::{CancellationToken, ServiceArgs};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[derive(Parser)]
 #[command(version, about = "Publication and lookup of authenticated mappings")]

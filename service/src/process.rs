@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+/// The allocator of every server, for the `#[global_allocator]` of its `main.rs`: it gives back what a burst of connections took
+/// (`docs/decisions/0077-mimalloc.md`).
+pub use mimalloc::MiMalloc as Allocator;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

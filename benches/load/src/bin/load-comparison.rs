@@ -17,9 +17,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ohttp::hpke::{Aead, Kdf, Kem};
 use ohttp::{KeyConfig, Server, SymmetricSuite};
+use service::process::Allocator;
 use tokio::net::TcpListener;
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+// As the servers have it.
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {

@@ -11,7 +11,11 @@ use gateway::{Config, Cost, KeyRing, Target, TargetError};
 use http::{Request, Response};
 use mapping_store::store::system_clock;
 use mapping_store::{LookupCost, Store};
+use service::process::Allocator;
 use service::{ListenError, ListenerConfig, ServiceArgs};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 #[derive(Parser)]
 #[command(about = "Gateway and mapping store in one process, to be measured")]
