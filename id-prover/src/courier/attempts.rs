@@ -66,10 +66,9 @@ impl Attempts {
         // Half of it by chance, so that those who failed together do not come back together.
         let pause = self.pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
         self.pause = (2 * self.pause).min(LONGEST_PAUSE);
-        let next = Instant::now() + pause.max(after);
-        if next >= self.deadline {
-            return Err(self.ends_with(CourierError::Unavailable));
-        }
+        // How long the next hop wants to be left alone is its own to say, and may be beyond any clock.
+        let next = Instant::now().checked_add(pause.max(after)).filter(|next| *next < self.deadline);
+        let Some(next) = next else { return Err(self.ends_with(CourierError::Unavailable)) };
         tokio::time::sleep_until(next).await;
         Ok(())
     }
@@ -95,9 +94,10 @@ mod tests {
         }
         assert!(more <= 2);
         assert!(Instant::now() < attempts.deadline());
-        let later = Failure::Passing { after: Duration::from_secs(1) };
-        let mut attempts = Attempts::within(Duration::from_millis(500));
-        assert_eq!(attempts.failed(later).await, Err(CourierError::Unavailable));
+        for after in [Duration::from_secs(1), Duration::from_secs(u64::MAX), Duration::MAX] {
+            let mut attempts = Attempts::within(Duration::from_millis(500));
+            assert_eq!(attempts.failed(Failure::Passing { after }).await, Err(CourierError::Unavailable));
+        }
     }
 
     #[tokio::test]
