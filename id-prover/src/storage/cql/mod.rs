@@ -68,9 +68,14 @@ impl Cql {
     }
 
     /// Connects to read the audit trail, whatever the keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cql::connect`], but for the key: from another datacenter, head and entries would come from another quorum.
     pub(crate) async fn connect_to_read(config: &ClusterConfig) -> Result<Self, StorageError> {
         let cluster = Cluster::open(config).await?;
         let about = schema::read(&cluster).await?;
+        cluster.check_datacenter(&about.datacenter)?;
         Self::over(cluster, about.buckets, [0; 32]).await
     }
 

@@ -62,6 +62,7 @@ async fn one_node() {
     a_budget_whose_answer_is_lost_is_changed_once(&nodes).await;
     keys_are_compared(&nodes).await;
     a_schema_is_created_once(&nodes).await;
+    another_datacenter_is_refused(&nodes).await;
     a_changed_trail_is_noticed(&nodes).await;
 }
 
@@ -202,6 +203,17 @@ async fn a_schema_is_created_once(nodes: &[String]) {
     let newer = "UPDATE ks.about SET format = 2 WHERE name = 'database' IF format = 1";
     assert!(Cluster::open(&config).await.unwrap().conditionally(newer, ()).await.unwrap());
     assert!(matches!(Cql::connect(&config, other_key).await, Err(StorageError::Newer(2))));
+}
+
+async fn another_datacenter_is_refused(nodes: &[String]) {
+    let config = config(nodes).await;
+    assert!(Cql::connect_to_read(&config).await.is_ok());
+    let elsewhere = "UPDATE ks.about SET datacenter = 'elsewhere' WHERE name = 'database' IF format = 1";
+    assert!(Cluster::open(&config).await.unwrap().conditionally(elsewhere, ()).await.unwrap());
+    for refused in [Cql::connect(&config, SECRETS).await, Cql::connect_to_read(&config).await] {
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains("datacenter elsewhere"), "{error}");
+    }
 }
 
 async fn a_changed_trail_is_noticed(nodes: &[String]) {
