@@ -6,7 +6,7 @@ use scylla::errors::ExecutionError;
 use scylla::response::query_result::QueryRowsResult;
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::prepared::PreparedStatement;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{Error, Failure, unreadable};
 use crate::session::Cluster;
@@ -23,7 +23,7 @@ impl Cluster {
     ///
     /// [`Failure`].
     pub async fn bounded<T>(&self, request: impl Future<Output = Result<T, ExecutionError>>) -> Result<T, Failure> {
-        let turn = tokio::time::timeout(self.request_timeout, self.in_flight.acquire()).await;
+        let turn = timeout(self.request_timeout, self.in_flight.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
             return Err(Error::because("too many requests to the cluster wait already").into());
         };
@@ -87,30 +87,41 @@ impl Cluster {
         self.insist(|| self.bounded(self.session.execute_unpaged(statement, values))).await.map(drop)
     }
 
-    /// Tries again what may be tried again, until it is done, refused, or has had its time.
+    /// Tries again what may be tried again, until it is done, refused, or has had its time: [`Self::settling_time`], and a request's
+    /// time more for the last try.
     ///
     /// # Errors
     ///
-    /// [`Error`], of the last try.
+    /// [`Error`], of the last try. Of one that was cut off nobody knows the outcome.
     pub async fn insist<T, A>(&self, attempt: impl Fn() -> A) -> Result<T, Error>
     where
         A: Future<Output = Result<T, Failure>>,
     {
-        let (until, mut attempts) = (Instant::now() + self.settling_time(), 0);
-        loop {
-            match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(failure) if failure.is_refusal || Instant::now() >= until => return Err(failure.error),
-                Err(_) => pause(attempts).await,
-            }
-            attempts += 1;
-        }
+        let until = Instant::now() + self.settling_time();
+        insist(until, until + self.request_timeout, attempt).await
     }
 
-    /// After what time nothing is tried any more; a last try may take a request's time longer.
+    /// After what time nothing is tried any more. A last try is cut off a request's time later, however many requests it has.
     #[must_use]
     pub fn settling_time(&self) -> Duration {
         SETTLING * self.request_timeout
+    }
+}
+
+/// Tries again until then; what is being tried at the end is cut off.
+async fn insist<T, A>(until: Instant, end: Instant, attempt: impl Fn() -> A) -> Result<T, Error>
+where
+    A: Future<Output = Result<T, Failure>>,
+{
+    let mut attempts = 0;
+    loop {
+        match timeout_at(end, attempt()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(failure)) if failure.is_refusal || Instant::now() >= until => return Err(failure.error),
+            Ok(Err(_)) => pause(attempts).await,
+            Err(_) => return Err(Error::because("the cluster did not answer in time")),
+        }
+        attempts += 1;
     }
 }
 
@@ -124,4 +135,49 @@ pub async fn pause(attempt: u32) {
 #[must_use]
 pub fn limit(rows: usize) -> i32 {
     i32::try_from(rows).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    async fn tried<A>(millis: u64, attempt: impl Fn() -> A) -> Result<u32, Error>
+    where
+        A: Future<Output = Result<u32, Failure>>,
+    {
+        let until = Instant::now() + Duration::from_millis(millis);
+        timeout(DEADLINE, insist(until, until + Duration::from_millis(millis), attempt)).await.unwrap()
+    }
+
+    fn failure(is_refusal: bool) -> Failure {
+        Failure { error: Error::because("a reason"), is_refusal }
+    }
+
+    #[tokio::test]
+    async fn a_try_that_does_not_end_is_cut_off() {
+        let error = tried(10, std::future::pending).await.unwrap_err();
+        assert!(error.to_string().contains("did not answer in time"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_may_be_tried_again_is_until_it_has_had_its_time() {
+        let tries = Cell::new(0);
+        let third = tried(DEADLINE.as_secs() * 1000, || {
+            tries.set(tries.get() + 1);
+            std::future::ready(if tries.get() == 3 { Ok(3) } else { Err(failure(false)) })
+        });
+        assert_eq!(third.await, Ok(3));
+        assert_eq!(tried(10, || std::future::ready(Err(failure(false)))).await, Err(Error::because("a reason")));
+        let tries = Cell::new(0);
+        let refused = tried(DEADLINE.as_secs() * 1000, || {
+            tries.set(tries.get() + 1);
+            std::future::ready(Err(failure(true)))
+        });
+        assert_eq!(refused.await, Err(Error::because("a reason")));
+        assert_eq!(tries.get(), 1);
+    }
 }
