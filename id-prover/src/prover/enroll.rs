@@ -19,10 +19,8 @@ use crate::storage::{Storage as _, WriteError};
 
 /// How long a message that another prover sends is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Within what time of the decision a message is sent where there are other provers, and how long it may take to record that it
-/// was. Clocks that differ are in it.
-const BEFORE_SENDING: Duration = Duration::from_secs(20);
-const AFTER_SENDING: Duration = Duration::from_secs(20);
+/// What the clocks of provers that share their state may differ by, twice in the life of a message.
+const CLOCKS: Duration = Duration::from_secs(2);
 
 /// The signed challenge for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +260,7 @@ impl Shared {
         let keys = self.keys();
         let challenge = requested.challenge(&self.config.name, keys.hpke().public(), self.config.codes.length);
         let challenge = self.sign(challenge, keys.signing()).await?;
-        if requested.sending.is_some() && begun.elapsed() > BEFORE_SENDING {
+        if self.storage.change_time().is_some_and(|change| begun.elapsed() > beside_sending(change)) {
             // Another prover may take it up before this one were done.
             return Err(Trouble::Busy.into());
         }
@@ -272,8 +270,8 @@ impl Shared {
 
     /// That this prover sends, and until when, where there are others.
     fn sending(&self) -> Option<Sending> {
-        let longest = BEFORE_SENDING + self.config.courier.longest() + AFTER_SENDING;
-        self.storage.is_shared().then(|| Sending { by: self.replica, until: self.now().plus(longest) })
+        let longest = sending_time(self.storage.change_time()?, self.config.courier.longest());
+        Some(Sending { by: self.replica, until: self.now().plus(longest) })
     }
 
     async fn deliver(&self, facts: &Facts, letter: Letter, now: Timestamp) -> Result<(), CourierError> {
@@ -285,5 +283,33 @@ impl Shared {
 
     fn new_code(&self) -> Code {
         Code::generate(self.config.codes.length, &mut rand::rng())
+    }
+}
+
+/// Within what time of the decision a message is sent where there are other provers, and how long it may take to record that it was:
+/// each is one change.
+const fn beside_sending(change: Duration) -> Duration {
+    change.saturating_add(CLOCKS)
+}
+
+/// For how long a request belongs to the prover that sends its message.
+const fn sending_time(change: Duration, courier: Duration) -> Duration {
+    beside_sending(change).saturating_add(courier).saturating_add(beside_sending(change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three times the time of a request is one time to settle, and a change has two of them.
+    #[test]
+    fn a_message_is_one_prover_s_until_it_is_recorded_however_long_requests_may_take() {
+        let courier = Duration::from_secs(35);
+        for (request_seconds, longest) in [(3, 75), (10, 159), (60, 759)] {
+            let change = Duration::from_secs(6 * request_seconds);
+            assert_eq!(sending_time(change, courier), Duration::from_secs(longest));
+            assert!(sending_time(change, courier) > beside_sending(change) + courier + change);
+        }
+        assert_eq!(sending_time(Duration::MAX, courier), Duration::MAX);
     }
 }

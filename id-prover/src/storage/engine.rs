@@ -1,5 +1,7 @@
 //! [`Engine`]: whichever of the two the settings name.
 
+use std::time::Duration;
+
 use protocol::Timestamp;
 use protocol::enrollment::EnrollmentId;
 
@@ -29,6 +31,14 @@ impl Engine {
     /// Whether other provers may have the same state.
     pub(crate) const fn is_shared(&self) -> bool {
         matches!(self, Self::Cql(_))
+    }
+
+    /// How long a change may take where other provers may have the same state; nothing where there are none.
+    pub(crate) fn change_time(&self) -> Option<Duration> {
+        match self {
+            Self::Rocks(_) => None,
+            Self::Cql(cql) => Some(cql.change_time()),
+        }
     }
 }
 

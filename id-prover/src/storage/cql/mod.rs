@@ -13,6 +13,7 @@ mod statements;
 mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cluster::{Cluster, ClusterConfig, unreadable};
 use protocol::Timestamp;
@@ -105,6 +106,11 @@ impl Cql {
             swept: Mutex::new(vec![None; buckets as usize]),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// How long a change may take; after that it is given up, and nobody knows what became of it.
+    pub(crate) fn change_time(&self) -> Duration {
+        self.shared.change_time()
     }
 
     /// Tells the other provers which keys this one has; answers how many of them have others.

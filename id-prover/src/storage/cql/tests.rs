@@ -58,6 +58,8 @@ async fn one_node() {
     a_change_whose_answer_is_lost_is_made_once(&nodes).await;
     a_change_that_comes_late_does_nothing(&nodes).await;
     two_processes_make_one_trail(&nodes).await;
+    what_was_read_is_kept_and_what_was_overtaken_is_not(&nodes).await;
+    a_bucket_is_not_waited_for_for_ever(&nodes).await;
     a_budget_is_changed_by_who_knows_it(&nodes).await;
     a_budget_whose_answer_is_lost_is_changed_once(&nodes).await;
     keys_are_compared(&nodes).await;
@@ -118,10 +120,43 @@ async fn two_processes_make_one_trail(nodes: &[String]) {
     assert_eq!(processes[1].check_audit().await.unwrap(), 20);
 }
 
+async fn what_was_read_is_kept_and_what_was_overtaken_is_not(nodes: &[String]) {
+    let config = config(nodes).await;
+    let (one, other) = (connect(&config).await, connect(&config).await);
+    let requested = new(&one, 1);
+    let bucket = one.shared.bucket_in(&requested.facts.id).unwrap() as usize;
+    let knows = async |cql: &Cql| cql.shared.bases[bucket].lock().await.is_some();
+    one.write(Change::open(&requested, NOW)).await.unwrap();
+    assert_eq!(other.write(Change::open(&new(&other, 1), NOW)).await, Err(WriteError::Overtaken));
+    assert!(knows(&other).await);
+    let stored = Stored::Requested(requested.clone());
+    other.write(Change::next(stored.clone(), &stored, Event::Resent, NOW)).await.unwrap();
+    assert!(knows(&one).await);
+    assert_eq!(one.write(Change::open(&new(&one, 1), NOW)).await, Err(WriteError::Overtaken));
+    assert!(!knows(&one).await);
+    one.write(Change::next(stored.clone(), &stored, Event::Resent, NOW)).await.unwrap();
+    assert_eq!(one.check_audit().await.unwrap(), 3);
+}
+
+/// Who finds it held by others for longer than they may have it is told to come again.
+async fn a_bucket_is_not_waited_for_for_ever(nodes: &[String]) {
+    const DEADLINE: Duration = Duration::from_secs(120);
+    let config = ClusterConfig { request_timeout_ms: 3000, ..config(nodes).await };
+    let cql = connect(&config).await;
+    assert_eq!(cql.change_time(), Duration::from_secs(18));
+    let requested = new(&cql, 1);
+    let bucket = cql.shared.bucket_in(&requested.facts.id).unwrap() as usize;
+    let held = cql.shared.bases[bucket].lock().await;
+    let writing = tokio::time::timeout(DEADLINE, cql.write(Change::open(&requested, NOW))).await;
+    assert_eq!(writing, Ok(Err(WriteError::Busy)));
+    drop(held);
+    assert_eq!(cql.enrollment(requested.facts.id).await.unwrap(), None);
+}
+
 async fn a_budget_is_changed_by_who_knows_it(nodes: &[String]) {
     const NAME: (u8, u64) = (200, u64::MAX - 3);
     let config = config(nodes).await;
-    let keep = std::time::Duration::from_secs(600);
+    let keep = Duration::from_secs(600);
     let [one, other] = [connect(&config).await, connect(&config).await];
     let whole = one.budget(NAME).await.unwrap();
     assert_eq!(whole, Held::default());
@@ -155,7 +190,7 @@ async fn a_budget_whose_answer_is_lost_is_changed_once(nodes: &[String]) {
     let config = config(nodes).await;
     let proxy = Proxy::start(&nodes[0]).await;
     let (cql, other) = (behind(&proxy, &config).await, connect(&config).await);
-    let keep = std::time::Duration::from_secs(600);
+    let keep = Duration::from_secs(600);
     let mut held = cql.budget(NAME).await.unwrap();
     for n in 1..4 {
         proxy.lose_the_next_answer_to(EXECUTE);

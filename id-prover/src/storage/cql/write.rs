@@ -11,6 +11,7 @@ use cluster::{Error, Parts, Witness, big, blob, int, pause, tiny, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
 use scylla::value::CqlValue;
+use tokio::time::timeout;
 
 use super::super::audit::{Entry, EntryHash, entry_hash};
 use super::super::change::{Change, Deadline, Expected, Family, Kept, Op};
@@ -64,7 +65,9 @@ impl Shared {
         let begun = std::time::Instant::now();
         let Change { expected, ops, kept, audit, .. } = change;
         let content = Content { ops, audit, swept };
-        let written = match self.try_write(bucket, &expected, kept, &content).await {
+        let written = timeout(self.change_time(), self.try_write(bucket, &expected, kept, &content)).await;
+        let in_vain = |_| Err(Error::because("a change was not settled in its time").into());
+        let written = match written.unwrap_or_else(in_vain) {
             Ok(true) => Ok(()),
             Ok(false) => Err(WriteError::Overtaken),
             Err(error) => {
@@ -74,6 +77,11 @@ impl Shared {
         };
         ::metrics::histogram!(metrics::SYNC_SECONDS).record(begun.elapsed());
         written
+    }
+
+    /// How long a change may take: one time to settle for the turn in its bucket, and one for itself.
+    pub(super) fn change_time(&self) -> Duration {
+        2 * self.cluster.settling_time()
     }
 
     async fn try_write(
@@ -86,14 +94,17 @@ impl Shared {
         if let Some(kept) = kept {
             self.keep(&kept).await?;
         }
-        let mut known = self.bases[bucket as usize].lock().await;
+        let lock = timeout(self.cluster.settling_time(), self.bases[bucket as usize].lock()).await;
+        let mut known = lock.map_err(|_| Error::because("too many changes of the same bucket wait already"))?;
         for race in 0..RACES {
             // Out of there for as long as it is in doubt.
-            let base = match known.take() {
-                Some(base) => base,
-                None => self.settled(bucket).await?,
+            let (base, was_read) = match known.take() {
+                Some(base) => (base, false),
+                None => (self.settled(bucket).await?, true),
             };
             if !self.is(bucket, expected).await? {
+                // What was read just now is as good for the next change. Our own last write is not: another prover has come since.
+                *known = was_read.then_some(base);
                 return Ok(false);
             }
             let (parts, after) = batch(&self.statements, bucket, &base, content);
