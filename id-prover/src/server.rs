@@ -90,7 +90,8 @@ pub async fn run_with_token(
     let sweeping = tokio::spawn(async move { sweeping.sweep(token).await });
     let reloading = tokio::spawn(take_up(prover.clone(), reloads, shutdown.clone()));
     readiness.set_ready(true);
-    let watching = tokio::spawn(follow(prover.clone(), readiness.clone(), shutdown.clone()));
+    let (watched, token, shown) = (prover.clone(), shutdown.clone(), readiness.clone());
+    let watching = tokio::spawn(async move { watch_readiness(|| watched.is_ready(), shown, token).await });
     tracing::info!("ID prover serving");
     let router = handlers::router(Arc::new(prover.clone()));
     let drained = serve(listeners.public, TowerToHyperService::new(router), shutdown).await;
@@ -104,11 +105,17 @@ pub async fn run_with_token(
     Ok(())
 }
 
-/// Ready as long as the database is.
-async fn follow(prover: Prover, readiness: Readiness, shutdown: CancellationToken) {
+/// Ready as long as the database is. What it is asked at shutdown is given up: a silent one would hold up the end.
+async fn watch_readiness<A>(is_ready: impl Fn() -> A, readiness: Readiness, shutdown: CancellationToken)
+where
+    A: Future<Output = bool>,
+{
     let mut ready = true;
-    while shutdown.run_until_cancelled(tokio::time::sleep(READINESS_EVERY)).await.is_some() {
-        let is_ready = prover.is_ready().await;
+    let ask = || async {
+        tokio::time::sleep(READINESS_EVERY).await;
+        is_ready().await
+    };
+    while let Some(is_ready) = shutdown.run_until_cancelled(ask()).await {
         if is_ready != ready {
             ready = is_ready;
             tracing::warn!(ready, "the database's readiness has changed");
@@ -119,11 +126,36 @@ async fn follow(prover: Prover, readiness: Readiness, shutdown: CancellationToke
     }
 }
 
+/// What is being taken up at shutdown is given up.
 async fn take_up(prover: Prover, mut reloads: Reloads, shutdown: CancellationToken) {
     while let Some(Some(config)) = shutdown.run_until_cancelled(reloads.recv()).await {
-        match prover.reload(config).await {
-            Ok(()) => tracing::info!("MSPs, limits and keys are taken up anew"),
-            Err(error) => tracing::error!(%error, "the configuration cannot be taken up; the former stays in force"),
+        match shutdown.run_until_cancelled(prover.reload(config)).await {
+            Some(Ok(())) => tracing::info!("MSPs, limits and keys are taken up anew"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "the configuration cannot be taken up; the former stays in force");
+            }
+            None => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_silent_database_does_not_hold_up_the_end() {
+        let (asked, mut asking) = mpsc::unbounded_channel();
+        let is_ready = move || {
+            asked.send(()).unwrap();
+            std::future::pending()
+        };
+        let shutdown = CancellationToken::new();
+        let watching = tokio::spawn(watch_readiness(is_ready, Readiness::default(), shutdown.clone()));
+        asking.recv().await.unwrap();
+        shutdown.cancel();
+        tokio::time::timeout(DEADLINE, watching).await.unwrap().unwrap();
     }
 }

@@ -143,6 +143,12 @@ impl Change {
         Self::audited(Expected::Anything, vec![put(stored)], stored.facts(), now, event)
     }
 
+    /// What the writer does once it comes to it.
+    #[cfg(test)]
+    pub(crate) fn late(work: impl FnOnce() -> Vec<Op> + Send + 'static) -> Self {
+        Self { late: Some(Box::new(work)), ..Self::unheard(Vec::new()) }
+    }
+
     /// A signed credential. It follows from what is durable already, so nobody need wait for it.
     pub(crate) fn issue(before: Proven, issued: &Issued, now: Timestamp) -> Self {
         let Terms { credential_id, expires_at, .. } = before.terms;

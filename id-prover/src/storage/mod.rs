@@ -56,9 +56,7 @@ pub(crate) trait Storage: Send + Sync + 'static {
     fn check_audit(&self) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
     /// Whether it can do what it is asked.
-    fn is_ready(&self) -> impl Future<Output = bool> + Send {
-        std::future::ready(true)
-    }
+    fn is_ready(&self) -> impl Future<Output = bool> + Send;
 }
 
 /// Why the database cannot do what it is asked.

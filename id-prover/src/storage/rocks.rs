@@ -43,6 +43,12 @@ impl Rocks {
         read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
+    /// Changes that wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
     fn swept(&self) -> std::sync::MutexGuard<'_, Timestamp> {
         self.swept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,5 +95,40 @@ impl Storage for Rocks {
 
     async fn check_audit(&self) -> Result<u64, StorageError> {
         self.read(Database::check_audit).await
+    }
+
+    /// Whether it can be written to.
+    async fn is_ready(&self) -> bool {
+        self.writer.is_open()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fixtures::{NOW, requested};
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn without_its_writer_it_is_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let rocks = Rocks::open(folder.path(), 1 << 20).unwrap();
+        let requested = requested(7);
+        rocks.write(Change::open(&requested, NOW)).await.unwrap();
+        assert!(rocks.is_ready().await);
+        let panics = Change::late(|| panic!("as a test wants it"));
+        assert_eq!(rocks.write(panics).await, Err(WriteError::Failed));
+        // The answer is gone a little before the queue is.
+        let closed = async {
+            while rocks.is_ready().await {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, closed).await.unwrap();
+        assert_eq!(rocks.write(Change::drop(requested.clone(), NOW)).await, Err(WriteError::Busy));
+        assert!(rocks.enrollment(requested.facts.id).await.unwrap().is_some());
     }
 }

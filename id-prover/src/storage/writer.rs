@@ -49,6 +49,17 @@ impl Writer {
         queue.try_send(Job { change, reply }).map_err(|_| WriteError::Busy)?;
         answer.await.map_err(|_| WriteError::Failed)?
     }
+
+    /// Whether there is a thread that takes changes: one that panicked takes none any more.
+    pub(crate) fn is_open(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_closed())
+    }
+
+    /// Changes that wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
 }
 
 impl Drop for Writer {

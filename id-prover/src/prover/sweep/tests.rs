@@ -5,6 +5,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::enrollment::Stored;
+use crate::storage::Engine;
 use crate::fixtures::{DAY, HOUR, MINUTE, NOW, TestClock, opened, requested, terms};
 
 async fn open(prover: &Prover, numbers: std::ops::Range<u128>) {
@@ -23,7 +24,7 @@ async fn enrollment(prover: &Prover, number: u128) -> Option<Stored> {
 }
 
 async fn sweep(prover: &Prover) {
-    prover.sweep_all(&CancellationToken::new()).await.unwrap();
+    prover.sweep_all().await.unwrap();
 }
 
 #[tokio::test]
@@ -62,9 +63,41 @@ async fn sweeping_stops_at_shutdown() {
     clock.advance(DAY);
     let shutdown = CancellationToken::new();
     shutdown.cancel();
-    prover.sweep_all(&shutdown).await.unwrap();
-    prover.sweep(shutdown).await;
+    prover.sweep_every(Duration::ZERO, &shutdown).await;
     assert!(enrollment(&prover, 7).await.is_some());
+}
+
+#[tokio::test]
+async fn a_database_that_stands_still_does_not_hold_up_the_end() {
+    const DEADLINE: Duration = Duration::from_secs(60);
+    let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
+    let prover = opened(&folder, &clock).await;
+    let Engine::Rocks(rocks) = &prover.shared.storage else { panic!("it has a folder") };
+    open(&prover, 7..8).await;
+    clock.advance(DAY);
+    let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
+    let (resume, standstill) = std::sync::mpsc::channel::<()>();
+    let standing_still = rocks.write(Change::late(move || {
+        begun.send(()).unwrap();
+        // Until the other end is dropped.
+        let _ = standstill.recv();
+        Vec::new()
+    }));
+    let shutdown = CancellationToken::new();
+    let until_it_waits = async {
+        while rocks.waiting() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        shutdown.cancel();
+    };
+    let sweeping = async {
+        beginning.recv().await.unwrap();
+        let sweeping = async { tokio::join!(prover.sweep_every(Duration::ZERO, &shutdown), until_it_waits) };
+        tokio::time::timeout(DEADLINE, sweeping).await.unwrap();
+        assert_eq!(rocks.waiting(), 1);
+        drop(resume);
+    };
+    assert_eq!(tokio::join!(standing_still, sweeping).0, Ok(()));
 }
 
 #[tokio::test]
