@@ -18,8 +18,8 @@ pub struct ClusterConfig {
     /// [`ClusterConfig::or_keyspace`] says which.
     #[serde(default)]
     pub keyspace: String,
-    /// The datacenter whose nodes are asked, and in which a quorum counts. Without it, that of the node that answers first: give
-    /// it wherever there is more than one.
+    /// The datacenter whose nodes are asked, and in which a quorum counts. Without it, the only one there is; where there are more, it is
+    /// needed.
     #[serde(default)]
     pub datacenter: Option<String>,
     /// The role to log in as; with `password_file`.

@@ -30,4 +30,4 @@ pub use config::{ClusterConfig, first_broken};
 pub use error::{Error, Failure, unreadable};
 pub use request::{limit, pause};
 pub use session::{Cluster, Sort};
-pub use value::{big, blob, int, tiny};
+pub use value::{big, blob, column, int, tiny};

@@ -1,11 +1,17 @@
-//! Columns of statements that are put together at run time.
+//! Columns: numbers as they have them, and values of statements that are put together at run time.
 
 use scylla::value::CqlValue;
 
-/// An `int`; of numbers of buckets and shards, which fit.
+/// A number of a bucket or shard, or how many there are, as an `int`: they fit.
+#[must_use]
+pub fn column(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// An `int`; of [`column`]s.
 #[must_use]
 pub fn int(value: u32) -> Option<CqlValue> {
-    Some(CqlValue::Int(i32::try_from(value).unwrap_or(i32::MAX)))
+    Some(CqlValue::Int(column(value)))
 }
 
 /// A `tinyint`.

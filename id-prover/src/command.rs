@@ -1,5 +1,5 @@
-//! What the binary does beside serving: reading the audit trail, changing keys, preparing a cluster. All of it works beside a
-//! running prover.
+//! What the binary does beside serving: reading the audit trail, changing keys, preparing a cluster. All of it works beside running
+//! provers, but for [`Schema::replace_code_key`], for which all are stopped.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -95,7 +95,8 @@ pub struct Schema {
     pub replication: u32,
     /// Into how many partitions enrollments and audit trail are split: a power of two, for good.
     pub buckets: u32,
-    /// Whether provers are to have this state folder's `code.key` from here on, if they had another one.
+    /// Whether provers are to have this state folder's `code.key` from here on, if they had another one. Those that run with the former
+    /// would go on with it.
     pub replace_code_key: bool,
 }
 

@@ -5,10 +5,13 @@
 //! | --- | --- |
 //! | `enrollment` | the life of an enrollment as types, pure |
 //! | `prover` | the same with a clock, randomness, database, couriers and limits: [`Prover`] |
+//! | `locks` | one at a time for each request and enrollment, within a process |
 //! | `storage` | RocksDB, or a cluster that several provers share; the audit trail |
 //! | [`courier`] | how a message gets to a CPI: SMTP, SMPP, HTTP, and files or the console for development |
 //! | `limits` | how many messages may be sent, by one prover or by several together |
 //! | `handlers` | the HTTP endpoints; a file's path says its route |
+//! | `server` | [`run`]: listeners, background work, readiness, the end of all of it |
+//! | [`clock`] | where the time comes from |
 //! | [`keys`] | the prover's keys: files of the state folder, or another token for those that sign |
 //! | [`command`] | what the binary does beside serving: the audit trail, the keys |
 //! | [`config`], [`metrics`] | settings; what is measured |

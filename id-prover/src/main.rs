@@ -1,6 +1,7 @@
 //! `id-prover --config FILE`: an ID Prover on its own; MSPs reach it over mutual TLS. SIGHUP has it take up MSPs, limits and
 //! keys anew. `id-prover audit` reads the audit trail, `id-prover keys` changes keys; both work beside a running
-//! prover. `id-prover schema` prepares a cluster.
+//! prover. `id-prover schema` prepares a cluster, and with
+//! `--replace-code-key` needs all provers stopped.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

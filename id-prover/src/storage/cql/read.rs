@@ -1,6 +1,6 @@
 //! Reads: of a local quorum, each of one partition.
 
-use cluster::{limit, unreadable};
+use cluster::{column, limit, unreadable};
 use protocol::Timestamp;
 
 use super::super::StorageError;
@@ -8,7 +8,6 @@ use super::super::audit::Checker;
 use super::super::change::Deadline;
 use super::Shared;
 use super::schema::{ENROLLMENT, REQUEST};
-use super::write::column;
 use crate::enrollment::{RequestKey, Stored};
 
 /// Audit entries that come with one answer.

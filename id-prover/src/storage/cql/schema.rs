@@ -16,7 +16,7 @@
 //! `replicas` has a row for each prover that serves, and which keys it has. `about` has one row: format, buckets, datacenter, and by
 //! what provers know that they have the same `code.key`.
 
-use cluster::{Cluster, ClusterConfig, Error, unreadable};
+use cluster::{Cluster, ClusterConfig, Error, column, first_broken, unreadable};
 
 use super::super::{FORMAT, StorageError};
 
@@ -53,12 +53,10 @@ pub(crate) struct SchemaConfig {
 
 impl SchemaConfig {
     fn check(self) -> Result<(), Error> {
-        let rules = [
+        first_broken(&[
             (self.buckets.is_power_of_two() && self.buckets <= MAX_BUCKETS, "buckets: a power of two, 65536 at most"),
             ((1..=255).contains(&self.replication), "replication: from 1 to 255"),
-        ];
-        let broken = rules.into_iter().find(|(holds, _)| !holds);
-        broken.map_or(Ok(()), |(_, rule)| Err(Error::because(rule)))
+        ])
     }
 }
 
@@ -82,8 +80,7 @@ pub(super) async fn create(
     let insert =
         "INSERT INTO ks.about (name, format, buckets, datacenter, code_check) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
     let format = i32::try_from(FORMAT).map_err(unreadable)?;
-    let buckets = i32::try_from(schema.buckets).expect("there are 2^16 buckets at most");
-    cluster.conditionally(insert, (DATABASE, format, buckets, cluster.datacenter(), code_check)).await?;
+    cluster.conditionally(insert, (DATABASE, format, column(schema.buckets), cluster.datacenter(), code_check)).await?;
     cluster.known_to_all("SELECT format FROM ks.about WHERE name = ?", (DATABASE,)).await?;
     let about = read(&cluster).await?;
     if about.buckets != schema.buckets {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use cluster::{Error, Parts, Witness, big, blob, int, pause, tiny, unreadable};
+use cluster::{Error, Parts, Witness, big, blob, column, int, pause, tiny, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
 use scylla::value::CqlValue;
@@ -226,11 +226,6 @@ fn batch(statements: &Statements, bucket: u32, base: &Base, content: &Content) -
     let advance = vec![big(after.version), big(head), blob(&after.hash), int(bucket), expected];
     parts.put(&statements.advance, advance);
     (parts, after)
-}
-
-/// A bucket, as columns have it.
-pub(super) fn column(bucket: u32) -> i32 {
-    i32::try_from(bucket).unwrap_or(i32::MAX)
 }
 
 /// A time to live.
