@@ -12,9 +12,8 @@ use crate::config::Config;
 use crate::keys::Keys;
 use crate::keys::rotation::{self, RotationError};
 use crate::storage::cql::SchemaConfig;
-use crate::storage::database::Database;
 use crate::storage::trail::Line;
-use crate::storage::{Cql, StorageError};
+use crate::storage::{Cql, Database, StorageError};
 
 use service::secret_file::SecretFileError;
 

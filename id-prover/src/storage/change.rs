@@ -7,7 +7,7 @@ use protocol::Timestamp;
 use protocol::enrollment::EnrollmentId;
 
 use super::audit::{Entry, Event};
-use super::database::Pending;
+use super::rocks::Pending;
 use crate::enrollment::{Facts, Issued, Proven, RequestKey, Requested, Stored, Terms};
 use crate::limits::{Counters, Limits};
 

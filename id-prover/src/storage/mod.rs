@@ -7,13 +7,11 @@
 pub(crate) mod audit;
 pub(crate) mod change;
 pub(crate) mod cql;
-pub(crate) mod database;
 mod engine;
-pub(crate) mod rocks;
+mod rocks;
 #[cfg(test)]
 mod suite;
 pub(crate) mod trail;
-pub(crate) mod writer;
 
 use std::future::Future;
 
@@ -26,7 +24,7 @@ use change::Change;
 
 pub(crate) use cql::Cql;
 pub(crate) use engine::Engine;
-pub(crate) use rocks::Rocks;
+pub(crate) use rocks::{Database, Rocks};
 
 /// The newest format that this version reads, of either engine.
 const FORMAT: u32 = 1;

@@ -5,8 +5,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::enrollment::Stored;
-use crate::storage::Engine;
 use crate::fixtures::{DAY, HOUR, MINUTE, NOW, TestClock, opened, requested, terms};
+use crate::storage::Engine;
 
 async fn open(prover: &Prover, numbers: std::ops::Range<u128>) {
     let mut opening = JoinSet::new();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use protocol::Timestamp;
 
-use super::super::audit::{BrokenTrail, Entry, Event};
-use super::super::change::Change;
+use super::super::super::audit::{BrokenTrail, Entry, Event};
+use super::super::super::change::Change;
 use super::super::writer::Writer;
 use super::*;
 use crate::enrollment::{Requested, Terms};

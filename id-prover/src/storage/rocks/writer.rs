@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::audit::{EntryHash, entry_hash};
-use super::change::{Change, Family, Op};
+use super::super::audit::{EntryHash, entry_hash};
+use super::super::change::{Change, Family, Op};
+use super::super::{StorageError, WriteError};
 use super::database::{Database, Pending, audit_head};
-use super::{StorageError, WriteError};
 use crate::metrics;
 
 /// Changes that may wait; further ones are refused at once.

@@ -1,5 +1,8 @@
 //! The embedded engine: a [`Database`], and the [`Writer`] through which all changes of it go.
 
+mod database;
+mod writer;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,10 +10,12 @@ use protocol::Timestamp;
 use protocol::enrollment::EnrollmentId;
 
 use super::change::Change;
-use super::database::Database;
-use super::writer::Writer;
 use super::{Storage, StorageError, WriteError};
 use crate::enrollment::{RequestKey, Stored};
+use writer::Writer;
+
+pub(crate) use database::Database;
+pub(super) use database::Pending;
 
 /// An open database with its writer.
 pub(crate) struct Rocks {

@@ -7,7 +7,7 @@
 //! | `credentials` | credential id (16) | signed credential |
 //! | `deadlines` | time (8) ‖ kind (1) ‖ id (16) | what else is to be deleted then: key in `requests`, or nothing |
 //! | `counters` | kind (1) ‖ keyed hash (8) | see [`crate::limits`] |
-//! | `audit` | number (8) | see [`audit`](super::audit) |
+//! | `audit` | number (8) | see [`audit`](crate::storage::audit) |
 //! | `meta` | `format`, `audit-head` | version (4); number (8) ‖ hash (32) of the last entry |
 //!
 //! All numbers are big-endian. A database of a newer format is refused.
@@ -22,9 +22,9 @@ use rocksdb::{
     Options, WriteBatch, WriteOptions,
 };
 
-use super::audit::{Checker, EntryHash};
-use super::change::{Deadline, Expected, Family, Op};
-use super::{FORMAT, StorageError};
+use super::super::audit::{Checker, EntryHash};
+use super::super::change::{Deadline, Expected, Family, Op};
+use super::super::{FORMAT, StorageError};
 use crate::enrollment::{RequestKey, Stored};
 
 const FORMAT_KEY: &[u8] = b"format";
@@ -194,7 +194,7 @@ impl Database {
 }
 
 /// What is about to be written of those families that changes are judged by.
-pub(super) type Pending = HashMap<(Family, Vec<u8>), Option<Vec<u8>>>;
+pub(in crate::storage) type Pending = HashMap<(Family, Vec<u8>), Option<Vec<u8>>>;
 
 /// The op that moves the head of the audit trail.
 pub(super) fn audit_head(number: u64, hash: &EntryHash) -> Op {
