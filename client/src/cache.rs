@@ -219,7 +219,7 @@ impl Cache {
         }
     }
 
-    /// When the newest key configuration seen was signed: an older one is refused, across restarts too.
+    /// When the newest key configuration seen was signed: a much older one is refused, across restarts too.
     #[must_use]
     pub fn newest_keys(&self) -> Timestamp {
         self.newest_keys

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, header};
 use protocol::key_configuration::{self, KeyConfiguration};
-use protocol::{PublicKey, Timestamp};
+use protocol::{CLOCK_SKEW, PublicKey, Timestamp};
 
 use super::{CapsuleError, Clock, encapsulate, select};
 use crate::error::{Error, Fault};
@@ -45,6 +45,16 @@ struct Keys {
     expires_at: Timestamp,
 }
 
+impl Keys {
+    /// Whether no gateway and relay in good order would serve them any more beside a configuration signed at `newest`: a gateway signs
+    /// anew after half of the life, a relay fetches anew after half of what is then left, so that a copy is three quarters of its
+    /// life old at most; and two gateways' clocks may be [`CLOCK_SKEW`] apart.
+    fn rolled_back(&self, newest: Timestamp) -> bool {
+        let life = self.expires_at.since(self.issued_at);
+        self.issued_at.plus(life - life / 4).plus(CLOCK_SKEW) < newest
+    }
+}
+
 /// A request did not get through; another relay may do better if this one is `suspect`.
 struct Failed {
     error: Error,
@@ -77,7 +87,8 @@ impl ObliviousClient {
         self.keys.lock().await.newest
     }
 
-    /// Refuses key configurations signed before `time`.
+    /// Takes `time` for when the newest key configuration was signed, if it is later than that of any seen so far. One that was signed
+    /// earlier is refused from then on if it is by more than three quarters of its life and the clock skew.
     pub async fn refuse_older(&self, time: Timestamp) {
         let mut known = self.keys.lock().await;
         known.newest = known.newest.max(time);
@@ -179,10 +190,10 @@ impl ObliviousClient {
             }
         }
         let fetched = self.fetch(relay, now).await?;
-        if fetched.issued_at < known.newest {
-            return Err(Error::lasting(Fault::Relay, "it serves an older key configuration than before").into());
+        if fetched.rolled_back(known.newest) {
+            return Err(Error::lasting(Fault::Relay, "it serves a much older key configuration than was seen").into());
         }
-        known.newest = fetched.issued_at;
+        known.newest = known.newest.max(fetched.issued_at);
         let fetched = Arc::new(fetched);
         known.keys = Some(Arc::clone(&fetched));
         Ok(fetched)
@@ -220,4 +231,33 @@ fn fault_of(body: &[u8]) -> Fault {
 fn problem_type(body: &[u8]) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     Some(json.get("type")?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_may_lag_by_three_quarters_of_its_life() {
+        let at = Timestamp::from_seconds;
+        for (life, lag) in [(86_400, 64_800), (60, 45), (61, 45)] {
+            let keys = Keys { selected: Vec::new(), issued_at: at(1_000_000), expires_at: at(1_000_000 + life) };
+            let latest = at(1_000_000 + lag).plus(CLOCK_SKEW);
+            assert!(!keys.rolled_back(Timestamp::default()) && !keys.rolled_back(latest), "{life}");
+            assert!(keys.rolled_back(latest.plus(Duration::from_secs(1))), "{life}");
+        }
+    }
+
+    /// A life is the provider's to name.
+    #[test]
+    fn a_life_without_an_end_is_no_trouble() {
+        let keys = Keys {
+            selected: Vec::new(),
+            issued_at: Timestamp::default(),
+            expires_at: Timestamp::from_seconds(u64::MAX),
+        };
+        assert!(!keys.rolled_back(Timestamp::from_seconds(u64::MAX / 2)));
+    }
 }

@@ -2,8 +2,8 @@
 //! way sees both who asks and what.
 //!
 //! [`encapsulate`] and [`select`] are pure. `ObliviousClient` (feature `net`) fetches the signed key configuration from
-//! the relay, checks it against the provider's pinned key, and refuses one that is older than what it has seen. A stale key
-//! (`422` with the `#ohttp-key` problem) is answered by one refresh and one more try, never by a loop.
+//! the relay, checks it against the provider's pinned key, and refuses one that is much older than what it has seen. A
+//! stale key (`422` with the `#ohttp-key` problem) is answered by one refresh and one more try, never by a loop.
 //!
 //! Without the network, the whole of it (the first and the last lines are the gateway's):
 //!

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use client::Fault;
 use ohttp::hpke::Kem;
+use protocol::CLOCK_SKEW;
 
 use crate::fixtures::{NOW, cpi, document};
 use crate::server::{Manner, Server, listed, new_key, signed_keys};
 
+const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn asks(client: &client::Client) -> Result<usize, client::Error> {
@@ -55,17 +57,28 @@ async fn keys_under_another_signature_are_refused() {
     assert_eq!(server.capsules(), 0, "nothing was ever sealed to such a key");
 }
 
+/// Gateways and relays in good order have copies that differ by three quarters of their life, and the clock skew, at most.
 #[tokio::test]
-async fn an_older_configuration_than_before_is_refused() {
+async fn a_much_older_configuration_than_before_is_refused() {
+    let latest = HOUR * 18 + CLOCK_SKEW;
     let server = Server::start().await;
     let client = server.client();
     assert_eq!(asks(&client).await, Ok(0));
-    server.serve_keys(signed_keys(listed(&[new_key(2, Kem::X25519Sha256)]), 9, NOW.minus(HOUR)));
+    server.serve_keys(signed_keys(listed(&[new_key(2, Kem::X25519Sha256)]), 9, NOW.minus(latest + SECOND)));
     server.then([Manner::UnknownKey]);
     let error = asks(&client).await.unwrap_err();
     assert_eq!(error.fault, Fault::Relay);
     assert!(error.message.contains("older key configuration"));
     assert_eq!(asks(&client).await, Ok(0), "the newer key is still good");
+
+    // Another copy is not, and is used.
+    server.publish_key(&new_key(3, Kem::X25519Sha256), NOW.minus(latest));
+    server.then([Manner::UnknownKey]);
+    assert_eq!(asks(&client).await, Ok(0));
+    // What was taken does not open the way to older ones: the newest that was ever seen counts.
+    server.publish_key(&new_key(4, Kem::X25519Sha256), NOW.minus(latest + SECOND));
+    server.then([Manner::UnknownKey]);
+    assert_eq!(asks(&client).await.unwrap_err().fault, Fault::Relay);
 }
 
 /// Reserved (GREASE) values, an unknown KEM, an unknown suite before the good one.

@@ -100,15 +100,30 @@ async fn an_interrupted_synchronisation_goes_on_where_it_was() {
 
 /// Across a restart, too: the cache remembers when the newest keys were signed.
 #[tokio::test]
-async fn older_keys_than_the_cache_has_seen_are_refused() {
+async fn much_older_keys_than_the_cache_has_seen_are_refused() {
     let scene = Scene::new(1).await;
     let mut cache = Cache::new(Freshness::default());
     scene.client.sync(&scene.book, &mut cache, |_| ()).await;
     assert_eq!(cache.newest_keys(), NOW);
     let mut cache = Cache::from_bytes(&cache.to_bytes(), Freshness::default()).unwrap();
-    scene.server.serve_keys(signed_keys(listed(&[new_key(2, Kem::X25519Sha256)]), 9, NOW.minus(HOUR)));
+    scene.server.serve_keys(signed_keys(listed(&[new_key(2, Kem::X25519Sha256)]), 9, NOW.minus(HOUR * 19)));
     let restarted = scene.server.client();
     let synced = restarted.sync(&[number(7)], &mut cache, |_| ()).await;
     assert!(synced.interrupted.unwrap().message.contains("older key configuration"));
     assert_eq!(scene.server.capsules(), 1);
+}
+
+/// A restart that leads to another relay of the fleet, which has fetched its copy from another gateway, or earlier.
+#[tokio::test]
+async fn an_honest_relay_may_have_an_earlier_copy() {
+    let scene = Scene::new(1).await;
+    let mut cache = Cache::new(Freshness::default());
+    scene.client.sync(&scene.book, &mut cache, |_| ()).await;
+    let mut cache = Cache::from_bytes(&cache.to_bytes(), Freshness::default()).unwrap();
+
+    let other = Server::start().await;
+    other.publish_key(&new_key(2, Kem::X25519Sha256), NOW.minus(HOUR * 18));
+    let synced = other.client().sync(&[number(7)], &mut cache, |_| ()).await;
+    assert_eq!((synced.interrupted, synced.progress.answered, other.capsules()), (None, 1, 1));
+    assert_eq!(cache.newest_keys(), NOW, "the newest is remembered, not the last");
 }

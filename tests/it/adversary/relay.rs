@@ -79,8 +79,9 @@ async fn a_replayed_capsule_is_a_read_and_no_more() {
 }
 
 /// Clients told apart by the keys that they are given: the relay has no other keys to give than those that the provider has
-/// signed. A client that has seen newer ones detects it. A new one does not; comparing what two clients got shows it (`discovery keys provider`
-/// compares relays), and it ends with the configuration's life.
+/// signed. A client that has seen newer ones by three quarters of their life detects it; honest copies differ by as much. Another one does
+/// not; comparing what two clients got shows it (`discovery keys provider` compares relays), and it ends with the
+/// configuration's life.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_split_by_keys_are_told_by_time_alone() {
     let (scene, liar) = scene().await;
@@ -106,10 +107,11 @@ async fn clients_split_by_keys_are_told_by_time_alone() {
     liar.lie(Lie::Keys(old.clone()));
     assert_eq!(ask(&client(&scene, &liar)).await.unwrap(), Outcome::OneMapping, "a new client cannot tell");
 
-    // What tells: the time of what was seen before, which a cache keeps from one start to the next.
+    // What tells: the time of what was seen before, which a cache keeps from one start to the next. Here it is of a
+    // configuration that was signed when the old one ended.
     let returning = client(&scene, &liar);
     let mut cache = client::cache::Cache::new(client::cache::Freshness::default());
-    cache.see_keys(issued(&new).issued_at);
+    cache.see_keys(issued(&old).expires_at);
     let synced = returning.sync(&[Cpi::parse(NUMBER).unwrap()], &mut cache, |_| ()).await;
     let error = synced.interrupted.expect("it detects the older keys");
     assert_eq!(error.fault, Fault::Relay, "{error}");
