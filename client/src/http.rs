@@ -1,5 +1,6 @@
 //! HTTPS with bounds: one pooled client, whole bodies, a limit on size and on time.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -33,12 +34,19 @@ impl Default for Bounds {
 }
 
 /// Whom to trust for TLS, and who we are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct TlsIdentity {
     /// PEM certificates of the authorities to trust.
     pub ca_pem: Vec<u8>,
     /// A PEM certificate chain and its PEM key, where the other side asks for one.
     pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Says no more than whether there is a certificate of our own: its key is a secret.
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIdentity").field("client", &self.client.is_some()).finish_non_exhaustive()
+    }
 }
 
 /// A pooled HTTPS client. Plain `http:` URLs are refused.
@@ -183,5 +191,17 @@ fn transport_error(error: &legacy::Error) -> Error {
         None => {
             Error::passing(Fault::Network, if error.is_connect() { "no connection" } else { "the connection broke" })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_key() {
+        let identity = TlsIdentity { ca_pem: b"CA".to_vec(), client: Some((b"chain".to_vec(), b"key".to_vec())) };
+        assert_eq!(format!("{identity:?}"), "TlsIdentity { client: true, .. }");
+        assert_eq!(format!("{:?}", TlsIdentity::default()), "TlsIdentity { client: false, .. }");
     }
 }
