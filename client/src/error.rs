@@ -24,6 +24,8 @@ use ::http::header::{DATE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderName, StatusCode};
 use protocol::problem::Problem;
 
+use crate::foreign_text::printable;
+
 /// Who has to act before it can work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -46,14 +48,17 @@ pub enum Fault {
 pub struct Error {
     /// Whose fault it is.
     pub fault: Fault,
-    /// What broke, in words; it repeats no identifier.
+    /// What broke, in words. Those of this library repeat no identifier. What the other side wrote into its answer is its own text: 200
+    /// characters of it, without control characters.
     pub message: String,
-    /// The problem document that the other side answered with, if it did.
+    /// The problem document that the other side answered with, if it did; of its `detail` as much as of a message.
     pub problem: Option<Problem>,
     /// When to try again; `None` if that would be of no use.
     pub retry_after: Option<Duration>,
 }
 
+/// How much is kept of a text that the other side wrote, in characters.
+pub(crate) const MAX_FOREIGN_CHARS: usize = 200;
 /// How long to wait after a passing fault that named no time itself.
 const PASSING: Duration = Duration::from_secs(2);
 
@@ -73,7 +78,10 @@ impl Error {
     /// Reads an answer that is not the one hoped for. `fault` is who answered.
     #[must_use]
     pub fn from_answer(fault: Fault, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let problem = Problem::from_json(body).ok();
+        let problem = Problem::from_json(body).ok().map(|problem| Problem {
+            detail: problem.detail.as_deref().map(|detail| printable(detail, MAX_FOREIGN_CHARS)),
+            ..problem
+        });
         let message = match &problem {
             Some(problem) => problem.to_string(),
             None => foreign_problem(body).unwrap_or_else(|| format!("answered {status}")),
@@ -106,7 +114,7 @@ fn named_wait(headers: &HeaderMap) -> Option<Duration> {
 /// The title of a problem document that is not one of the protocol's: relay and gateway have their own.
 fn foreign_problem(body: &[u8]) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
-    Some(json.get("title")?.as_str()?.to_owned())
+    Some(printable(json.get("title")?.as_str()?, MAX_FOREIGN_CHARS))
 }
 
 impl fmt::Display for Error {
@@ -169,5 +177,24 @@ mod tests {
         let body = br#"{"type":"https://example.com/x","title":"Not today.","status":403}"#;
         let error = Error::from_answer(Fault::Relay, StatusCode::FORBIDDEN, &HeaderMap::new(), body);
         assert_eq!(error, Error::lasting(Fault::Relay, "Not today."));
+    }
+
+    /// Whatever a server says, an error stays short, and moves no cursor.
+    #[test]
+    fn a_strangers_text_is_cut_and_has_no_control_characters() {
+        let text = format!("\u{1b}[2J\u{9b}31m\r\n{}", "\u{e4}".repeat(100_000));
+        let kept = format!(" [2J 31m  {}", "\u{e4}".repeat(190));
+        let of = |json: serde_json::Value| {
+            Error::from_answer(Fault::Relay, StatusCode::FORBIDDEN, &HeaderMap::new(), json.to_string().as_bytes())
+        };
+        let foreign = of(serde_json::json!({"type": "about:blank", "title": text, "status": 403}));
+        assert_eq!(foreign, Error::lasting(Fault::Relay, &kept));
+
+        let title = ProblemType::WrongCode.title();
+        let ours = of(serde_json::json!({
+            "type": ProblemType::WrongCode.uri(), "title": text, "status": 403, "detail": text,
+        }));
+        assert_eq!(ours.message, format!("{title} ({kept})"));
+        assert_eq!(ours.problem.and_then(|problem| problem.detail), Some(kept));
     }
 }

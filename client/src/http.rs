@@ -13,7 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, MAX_FOREIGN_CHARS};
+use crate::foreign_text::printable;
 
 const POOL_IDLE: Duration = Duration::from_secs(60);
 
@@ -176,7 +177,8 @@ fn transport_error(error: &legacy::Error) -> Error {
     let mut kind = None;
     while let Some(error) = cause {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Error::lasting(Fault::Network, format!("TLS: {tls}"));
+            // It may list the names in the other side's certificate.
+            return Error::lasting(Fault::Network, printable(&format!("TLS: {tls}"), MAX_FOREIGN_CHARS));
         }
         cause = match error.downcast_ref::<io::Error>() {
             Some(io) => {

@@ -16,6 +16,7 @@
 //! | `http` | HTTPS with bounds |
 //! | [`relays`], [`retry`] | one of several relays at random; trying again, if wished |
 //! | [`error`] | errors by whose fault it is, and whether to try again |
+//! | [`foreign_text`] | what strangers wrote, made fit to be shown |
 //!
 //! Nothing is stored unless a [`cache::Cache`] is saved; time and randomness come in at the edges (the builder, arguments).
 //!
@@ -108,6 +109,7 @@ pub mod choice;
 pub mod conflict;
 pub mod enrollment;
 pub mod error;
+pub mod foreign_text;
 #[cfg(feature = "net")]
 pub mod http;
 pub mod identifier_query;

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use client::foreign_text::printable;
 use protocol::cpi::Region;
 
 use super::Contact;
@@ -112,7 +113,7 @@ impl Columns {
         let region = self.region.as_ref().and_then(field).map(Region::parse).transpose();
         let name = self.name.as_ref().and_then(field).unwrap_or_default();
         Ok(Contact {
-            name: name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_NAME_CHARS).collect(),
+            name: printable(name, MAX_NAME_CHARS),
             phones: all(&self.phones),
             emails: all(&self.emails),
             region: region.map_err(|_| CsvError::Region { line })?,

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use calcard::vcard::{VCard, VCardEntry, VCardParameterName, VCardProperty, VCardValue};
 use calcard::{Entry, Parser};
+use client::foreign_text::printable;
 use protocol::cpi::Region;
 
 use super::Contact;
@@ -145,7 +146,7 @@ fn name(vcard: &VCard) -> String {
         (!name.is_empty()).then_some(name)
     };
     let name = first(VCardProperty::Fn).or_else(of_parts).or_else(|| first(VCardProperty::Org)).unwrap_or_default();
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_NAME_CHARS).collect()
+    printable(&name, MAX_NAME_CHARS)
 }
 
 /// The region an address tells, an error if its `CC` is no country code, nothing if it tells none.
