@@ -1,7 +1,7 @@
 //! Several relays: one is picked at random for each request, a failing one is left alone for a while.
 //!
 //! A single relay would see every time at which a client asks. [`Relays`] spreads the requests; it holds no connection and
-//! reads no clock: the time, and the number that picks, are arguments.
+//! reads no clock and throws no dice: the time, and what draws a number, are arguments.
 //!
 //! ```
 //! use std::time::Instant;
@@ -14,9 +14,10 @@
 //! };
 //! let mut relays = Relays::new(relay("one.example")?, [relay("two.example")?]);
 //! let now = Instant::now();
-//! assert_eq!(relays.pick(&[], now, 1), Some(1));
+//! let any = |count: usize| rand::random_range(0..count);
+//! assert!(relays.pick(&[], now, any).is_some());
 //! relays.leave(1, None, now); // it failed, and rests
-//! assert_eq!(relays.pick(&[], now, 1), Some(0));
+//! assert_eq!(relays.pick(&[], now, any), Some(0));
 //! # Ok(())
 //! # }
 //! ```
@@ -52,27 +53,21 @@ impl Relays {
         Self { all: std::iter::once(first).chain(others).map(|relay| (relay, None)).collect() }
     }
 
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.all.len()
-    }
-
     /// The relay of this index.
     #[must_use]
     pub fn at(&self, index: usize) -> Option<&Relay> {
         self.all.get(index).map(|(relay, _)| relay)
     }
 
-    /// Picks one that is not in `tried`: by `pick` (a random number) among those that do not rest; if all do, the one
-    /// whose rest ends first. `None` only if all were tried.
+    /// Picks one that is not in `tried`: among those that do not rest the one that `draw` says, which is given how many they are
+    /// and draws a number below that; if all rest, the one whose rest ends first. `None` only if all were tried.
     #[must_use]
-    pub fn pick(&self, tried: &[usize], now: Instant, pick: usize) -> Option<usize> {
+    pub fn pick(&self, tried: &[usize], now: Instant, draw: impl FnOnce(usize) -> usize) -> Option<usize> {
         let untried = || (0..self.all.len()).filter(|index| !tried.contains(index));
         let awake: Vec<usize> = untried().filter(|index| self.all[*index].1.is_none_or(|until| until <= now)).collect();
         match awake.len() {
             0 => untried().min_by_key(|index| self.all[*index].1),
-            awake_count => Some(awake[pick % awake_count]),
+            count => Some(awake[draw(count).min(count - 1)]),
         }
     }
 
@@ -103,14 +98,41 @@ mod tests {
         Relays::new(relay(0), (1..count).map(relay))
     }
 
+    /// What is picked, by every number that can be drawn.
+    fn picks(relays: &Relays, tried: &[usize], now: Instant) -> Vec<Option<usize>> {
+        let mut count = 1;
+        let first = relays.pick(tried, now, |of| {
+            count = of;
+            0
+        });
+        std::iter::once(first).chain((1..count).map(|number| relays.pick(tried, now, |_| number))).collect()
+    }
+
     #[test]
     fn every_relay_is_picked() {
         let relays = relays(3);
         let now = Instant::now();
-        let picked: Vec<_> = (0..3).map(|pick| relays.pick(&[], now, pick)).collect();
-        assert_eq!(picked, [Some(0), Some(1), Some(2)]);
-        assert_eq!(relays.pick(&[0, 2], now, 7), Some(1));
-        assert_eq!(relays.pick(&[0, 1, 2], now, 7), None);
+        assert_eq!(picks(&relays, &[], now), [Some(0), Some(1), Some(2)]);
+        assert_eq!(picks(&relays, &[0, 2], now), [Some(1)]);
+        assert_eq!(picks(&relays, &[0, 1, 2], now), [None]);
+    }
+
+    /// Each of those that can be picked is picked by one number, so that the share of one that rests is not its neighbour's alone.
+    #[test]
+    fn the_choice_is_even_where_some_rest_or_were_tried() {
+        let now = Instant::now();
+        for resting in 0..4 {
+            let mut relays = relays(4);
+            relays.leave(resting, None, now);
+            let awake: Vec<_> = (0..4).filter(|index| *index != resting).collect();
+            assert_eq!(picks(&relays, &[], now), awake.iter().map(|index| Some(*index)).collect::<Vec<_>>());
+            assert_eq!(picks(&relays, &awake[..1], now), [Some(awake[1]), Some(awake[2])]);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_picks_the_last() {
+        assert_eq!(relays(2).pick(&[], Instant::now(), |count| count), Some(1));
     }
 
     #[test]
@@ -118,13 +140,13 @@ mod tests {
         let mut relays = relays(2);
         let now = Instant::now();
         relays.leave(0, None, now);
-        assert_eq!((relays.pick(&[], now, 0), relays.pick(&[], now, 1)), (Some(1), Some(1)));
-        assert_eq!(relays.pick(&[], now + REST, 0), Some(0));
+        assert_eq!(picks(&relays, &[], now), [Some(1)]);
+        assert_eq!(picks(&relays, &[], now + REST), [Some(0), Some(1)]);
         relays.leave(0, Some(Duration::MAX), now);
-        assert_eq!(relays.pick(&[], now + LONGEST_REST - Duration::from_secs(1), 0), Some(1));
-        assert_eq!(relays.pick(&[], now + LONGEST_REST, 0), Some(0));
+        assert_eq!(picks(&relays, &[], now + LONGEST_REST - Duration::from_secs(1)), [Some(1)]);
+        assert_eq!(picks(&relays, &[], now + LONGEST_REST), [Some(0), Some(1)]);
         relays.answered(0);
-        assert_eq!(relays.pick(&[], now, 0), Some(0));
+        assert_eq!(picks(&relays, &[], now), [Some(0), Some(1)]);
     }
 
     /// Where all rest, asking the one that is nearest to its end is better than not asking.
@@ -134,7 +156,7 @@ mod tests {
         let now = Instant::now();
         relays.leave(0, Some(Duration::from_secs(90)), now);
         relays.leave(1, Some(Duration::from_secs(60)), now);
-        assert_eq!(relays.pick(&[], now, 0), Some(1));
-        assert_eq!(relays.pick(&[1], now, 0), Some(0));
+        assert_eq!(picks(&relays, &[], now), [Some(1)]);
+        assert_eq!(picks(&relays, &[1], now), [Some(0)]);
     }
 }

@@ -129,7 +129,7 @@ impl ObliviousClient {
             return None;
         }
         let relays = self.relays();
-        let index = relays.pick(tried, Instant::now(), rand::random_range(0..relays.count()))?;
+        let index = relays.pick(tried, Instant::now(), |count| rand::random_range(0..count))?;
         relays.at(index).map(|relay| (index, relay.clone()))
     }
 
