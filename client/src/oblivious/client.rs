@@ -149,7 +149,11 @@ impl ObliviousClient {
             None => {
                 let keys = self.keys(relay, Some(&keys)).await?;
                 let response = self.try_send(relay, request, at_least, &keys).await?;
-                response.ok_or_else(|| Error::passing(Fault::Gateway, "it refuses the key that it publishes").into())
+                // Or this relay's copy is of keys that are gone: another's may not be.
+                response.ok_or_else(|| Failed {
+                    error: Error::passing(Fault::Gateway, "it refuses the key that it publishes"),
+                    suspect: true,
+                })
             }
         }
     }

@@ -73,6 +73,18 @@ async fn spoiled_keys_are_fetched_elsewhere() {
     assert!(good.capsules() > 0);
 }
 
+/// Nor is one whose copy is of keys that the gateway does not have any more.
+#[tokio::test]
+async fn keys_that_are_gone_are_fetched_elsewhere() {
+    // Which relay is asked first is chance: in one of twelve it is this one, short of one in four thousand.
+    for _ in 0..12 {
+        let ([behind, good], client) = several::<2>().await;
+        behind.serve_keys(signed_keys(listed(&[new_key(2, Kem::X25519Sha256)]), 9, NOW));
+        assert_eq!(client.lookup(&[cpi()], |_| ()).await.unwrap()[0].mappings.len(), 1);
+        assert!(behind.capsules() == 0 || (behind.capsules(), good.capsules(), good.key_fetches()) == (2, 2, 1));
+    }
+}
+
 /// What is no fault of the relay's is not blamed on it, and not asked a second time elsewhere.
 #[tokio::test]
 async fn other_faults_are_not_the_relays() {
