@@ -41,7 +41,7 @@ async function start() {
       { at: "browser", sealed: true, say: `It seals the question to the gateway's key: ${octets(asked.capsule_bytes)}, as for any number.`, pause: 1200 },
       { at: "relay", sealed: true, say: "The relay sees your address, and octets that it cannot open.", pause: 1700, then: () => showRelay(relaySaw, cpi) },
       { at: "gateway", sealed: true, say: "The gateway sees a relay, and nobody behind it.", pause: 1500 },
-      { at: "gateway", sealed: false, say: "It opens the capsule: a question, from nobody in particular.", pause: 1500, then: () => showGateway(gatewaySaw, cpi, relaySaw.client) },
+      { at: "gateway", sealed: false, say: "It opens the capsule: a question, from nobody in particular.", pause: 1500, then: () => showGateway(gatewaySaw, cpi, relaySaw?.client) },
       { at: "store", sealed: false, say: "The store finds what is published under the number's keyed hash.", pause: 1500 },
       { at: "gateway", back: true, sealed: true, say: `The answer is padded and sealed: ${octets(sealed.length)}, found or not.`, pause: 1100 },
       { at: "relay", back: true, sealed: true, say: "The relay passes it back.", pause: 800 },

@@ -18,11 +18,18 @@ const facts = (...rows) => h("dl", { class: "facts" },
 const head = (label, text) => h("div", { class: "dump" },
   h("p", { class: "dump-title" }, h("span", {}, label)), h("code", { class: "head", tabindex: "0" }, text.trim()));
 
+/** The recordings are few: the page shows what it can. */
+const gone = () => h("p", { class: "empty" }, "The recording has gone: others have asked since.");
+
 /** A check that is made here, on the recording, each time. */
 const searched = (absent, words) =>
   h("p", { class: absent ? "searched" : "searched is-bad" }, icon(absent ? "yes" : "no"), h("span", {}, words));
 
 export function showRelay(saw, cpi) {
+  if (!saw) {
+    fill("relay", gone());
+    return;
+  }
   const hex = saw.request.hex;
   const kem = hex.slice(2, 6);
   const address = cpi.slice(cpi.indexOf(":") + 1).replace(/^\+/, "");
@@ -42,22 +49,27 @@ export function showRelay(saw, cpi) {
       : "The number occurs in this, which must not be."));
 }
 
+/** `client` is the address that the relay saw, if it is known. */
 export function showGateway(saw, cpi, client) {
   if (!saw) {
-    fill("gateway", h("p", { class: "empty" }, "The recording has gone: others have asked since."));
+    fill("gateway", gone());
     return;
   }
   const at = saw.request.hex.indexOf(textHex(cpi)) / 2;
-  const everything = saw.request_head + saw.answer_head + saw.request.hex + saw.answer.hex;
-  const absent = !everything.includes(client) && !everything.includes(textHex(client));
   fill("gateway",
     facts(["From", `${saw.relay}, the one it admits`, "c-relay"], ["At", clock(saw.at_ms)], ["Question", h("b", { class: "asked" }, cpi)], ["Answer", octets(saw.answer.bytes)]),
     head("The request inside the capsule", saw.request_head),
     hexView("The question", saw.request, at < 0 ? [] : [[at, "p-kem", "CBOR"], [cpi.length, "p-cpi", cpi]]),
     hexView("The answer, before it is padded and sealed", saw.answer),
-    searched(absent, absent
-      ? `Your browser has just searched all of this for its own address, ${client}: it is not in it.`
-      : "The client's address occurs in this, which must not be."));
+    ...(client ? [searchedFor(saw, client)] : []));
+}
+
+function searchedFor(saw, client) {
+  const everything = saw.request_head + saw.answer_head + saw.request.hex + saw.answer.hex;
+  const absent = !everything.includes(client) && !everything.includes(textHex(client));
+  return searched(absent, absent
+    ? `Your browser has just searched all of this for its own address, ${client}: it is not in it.`
+    : "The client's address occurs in this, which must not be.");
 }
 
 export function showVerified(answered, keys) {

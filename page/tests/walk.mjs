@@ -63,6 +63,19 @@ try {
   await page.waitForSelector(".held.is-withdrawn");
   seen.after = await lookUp(() => page.click(".held button:nth-of-type(1)"));
 
+  // As if others had asked since, so that the relay's recording of this question is gone; then the gateway's too.
+  const without = (parties) => page.route("**/api/recordings", async (route) => {
+    const response = await route.fetch();
+    const none = Object.fromEntries(parties.map((party) => [party, []]));
+    await route.fulfill({ response, json: { ...await response.json(), ...none } });
+  });
+  await without(["relay"]);
+  seen.relayGone = await lookUp(() => page.click(".held button:nth-of-type(1)"));
+  await page.unroute("**/api/recordings");
+  await without(["relay", "gateway"]);
+  seen.bothGone = await lookUp(() => page.click(".held button:nth-of-type(1)"));
+  await page.unroute("**/api/recordings");
+
   await page.setViewportSize({ width: 360, height: 740 });
   seen.overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   seen.cookies = (await context.cookies()).length;

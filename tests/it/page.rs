@@ -316,7 +316,19 @@ async fn a_browser_asks_enrolls_finds_and_withdraws() {
         assert!(text(step, "relay").contains("127.0.0.") && text(step, "relay").contains("1,079 octets"), "{step}");
         assert!(!text(step, "relay").contains("4155550132"), "{step}");
         assert!(text(step, "gateway").contains(NUMBER), "{step}");
+        assert!(text(step, "gateway").contains("its own address, 127.0.0."), "{step}");
     }
+    for step in ["relayGone", "bothGone"] {
+        assert_eq!(
+            (text(step, "outcome").as_str(), &seen[step]["failed"]),
+            ("never-mapped", &Value::from(0)),
+            "{step}"
+        );
+        assert!(text(step, "relay").contains("The recording has gone"), "{step}");
+    }
+    assert!(text("relayGone", "gateway").contains(NUMBER));
+    assert!(!text("relayGone", "gateway").contains("its own address"), "it is not known");
+    assert!(text("bothGone", "gateway").contains("The recording has gone"));
     served.stack.stop().await.unwrap();
 }
 
