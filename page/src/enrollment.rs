@@ -1,12 +1,11 @@
 //! The user's steps of an enrollment. Each consumes the one before, in JavaScript as well: a spent step has no memory left.
 
 use client::enrollment::{Challenged as Challenge, Enrolled as Credential, Requested as Request, Wish};
-use protocol::Unverified;
+use client::publication::verify_receipt;
 use protocol::credential::DEFAULT_LIFETIME;
 use protocol::enrollment::Code;
 use protocol::mapping::{Reachability, State, Tags};
 use protocol::mimi_uri::Psi;
-use protocol::receipt::Receipt;
 use protocol::trust::TrustAnchors;
 use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -146,12 +145,8 @@ impl Tab {
     ///
     /// In words, if it is not the provider's, or for another document.
     pub fn receipt(&self, receipt: &[u8], published: &[u8]) -> Result<String, JsError> {
-        let unverified = Unverified::<Receipt>::parse(receipt).map_err(refused)?;
-        let signed = unverified.verify(&self.trust.provider.receipt_key).map_err(refused)?;
+        let signed = verify_receipt(published, receipt, &self.trust.provider.receipt_key).map_err(refused)?;
         let receipt = signed.document();
-        if receipt.published_hash != view::sha256(published) {
-            return Err(JsError::new("the receipt is for another document"));
-        }
         Ok(view::json(&ReceiptView {
             provider: &receipt.provider,
             shard: receipt.position.shard,

@@ -9,7 +9,6 @@ use http::{Request, StatusCode};
 use protocol::authenticated::VerifiedMapping;
 use protocol::cpi::Cpi;
 use protocol::key_configuration::KeyConfiguration;
-use protocol::lookup::Outcome;
 use protocol::problem::Problem;
 use protocol::trust::TrustAnchors;
 use protocol::{PublicKey, Signed};
@@ -117,8 +116,8 @@ impl Question {
 
 fn answered(found: &Found, answer_bytes: usize, trust: &TrustAnchors) -> Answered {
     Answered {
-        outcome: name(found.outcome),
-        claimed: name(found.claimed),
+        outcome: found.outcome.name(),
+        claimed: found.claimed.name(),
         answer_bytes,
         mappings: found.mappings.iter().map(|mapping| shown(mapping, trust)).collect(),
         refused: found.refused.iter().map(ToString::to_string).collect(),
@@ -184,14 +183,4 @@ fn rules(verified: &VerifiedMapping, trust: &TrustAnchors) -> Vec<Rule> {
         ),
         rule("It is about the number that you asked for, and has not been withdrawn.", "", None, None),
     ]
-}
-
-fn name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NeverMapped => "never-mapped",
-        Outcome::Unreachable => "unreachable",
-        Outcome::OneMapping => "one-mapping",
-        Outcome::SeveralProviders => "several-providers",
-        Outcome::SeveralHolders => "several-holders",
-    }
 }

@@ -2,7 +2,6 @@
 
 use protocol::PublicKey;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 /// A public key, by its thumbprint.
 #[derive(Debug, Serialize)]
@@ -123,8 +122,4 @@ impl Key {
 
 pub(crate) fn json(view: &impl Serialize) -> String {
     serde_json::to_string(view).expect("structs of strings and numbers always serialise")
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
