@@ -1,6 +1,6 @@
 //! Media types of requests and responses.
 
-/// Messages that are not signed documents: challenge-less CBOR bodies of lookup, proof and change feed.
+/// Messages that are not signed documents: the CBOR bodies of lookup and proof.
 pub const CBOR: &str = "application/cbor";
 /// Messages of the MIMI protocol, in TLS presentation language: its draft names no media type.
 pub const OCTETS: &str = "application/octet-stream";

@@ -88,8 +88,11 @@ impl CompactAnswer {
         let [domains, entries] = <[Value; 2]>::try_from(parts).map_err(|_| FieldError::Type("answer"))?;
         let domains = domains.into_array().map_err(|_| FieldError::Type("providers"))?;
         let entries = entries.into_array().map_err(|_| FieldError::Type("answer"))?;
-        if entries.is_empty() || entries.len() > MAX_CPIS || domains.len() > MAX_MSPS {
+        if entries.is_empty() || entries.len() > MAX_CPIS {
             return Err(FieldError::Rule("answer", format!("must have 1 to {MAX_CPIS} entries")).into());
+        }
+        if domains.len() > MAX_MSPS {
+            return Err(FieldError::Rule("providers", format!("{MAX_MSPS} at most")).into());
         }
         let table = domains.iter().map(read_domain).collect::<Result<Vec<_>, _>>()?;
         if !table.is_sorted_by(|one, next| one < next) {
@@ -186,6 +189,20 @@ mod tests {
             let bytes = hex::decode(hex.replace(' ', "")).unwrap();
             assert!(CompactAnswer::decode(&bytes).is_err(), "{what}");
         }
+    }
+
+    #[test]
+    fn each_bound_has_its_rule() {
+        let refused = |domains: usize, entries: usize| {
+            let domains = (0..domains).map(|_| Value::from("a.example")).collect();
+            let entries = (0..entries).map(|_| Value::Array(vec![Value::from(0), Value::Bytes(Vec::new())])).collect();
+            let bytes = cbor::encode(&Value::Array(vec![Value::Array(domains), Value::Array(entries)]));
+            CompactAnswer::decode(&bytes).unwrap_err().to_string()
+        };
+        assert!(refused(0, MAX_CPIS + 1).contains("answer: must have 1 to 64 entries"));
+        assert!(refused(MAX_MSPS + 1, 1).contains("providers: 2048 at most"));
+        // One provider less is refused for another reason: they are all the same.
+        assert!(refused(MAX_MSPS, 1).contains("providers: must be in order"));
     }
 
     proptest! {
