@@ -12,13 +12,13 @@ mod client;
 mod compact;
 mod found;
 #[cfg(feature = "net")]
-mod identifier;
-#[cfg(feature = "net")]
 mod pace;
 #[cfg(feature = "net")]
 mod stream;
 #[cfg(feature = "net")]
 mod sync;
+#[cfg(feature = "net")]
+mod unverified;
 
 #[cfg(feature = "net")]
 pub use builder::Builder;

@@ -98,7 +98,7 @@ impl Client {
         let mut results = Vec::with_capacity(cpis.len());
         let mut pending = vec![cpis];
         while let Some(cpis) = pending.pop() {
-            match self.ask_patiently(&cpis, at_least).await {
+            match self.patiently(|| self.ask(&cpis, at_least)).await {
                 Ok(answers) => results.extend(answers.into_iter().map(Ok)),
                 Err(error) if too_large(&error) && cpis.len() > 1 => {
                     let (one, other) = cpis.split_at(cpis.len() / 2);
@@ -110,10 +110,14 @@ impl Client {
         results
     }
 
-    async fn ask_patiently(&self, cpis: &[Cpi], at_least: usize) -> Result<Vec<Found>, Error> {
+    /// Runs `attempt`, again and again if the client was built so.
+    pub(super) async fn patiently<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         match self.retry {
-            Some(retry) => retry.run(|| self.ask(cpis, at_least)).await,
-            None => self.ask(cpis, at_least).await,
+            Some(retry) => retry.run(attempt).await,
+            None => attempt().await,
         }
     }
 

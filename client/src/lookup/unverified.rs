@@ -32,10 +32,7 @@ impl Client {
         url: &Uri,
         request: &IdentifierRequest,
     ) -> Result<IdentifierResponse, Error> {
-        match self.retry {
-            Some(retry) => retry.run(|| self.query(url, request)).await,
-            None => self.query(url, request).await,
-        }
+        self.patiently(|| self.query(url, request)).await
     }
 
     /// Asks at which providers `cpis` are found, without documents; 64 at most. **The answers are claims that nobody has
@@ -45,10 +42,7 @@ impl Client {
     ///
     /// As a lookup; [`Fault::Caller`] unless there are 1 to 64.
     pub async fn claimed(&self, cpis: &[Cpi]) -> Result<Vec<Claimed>, Error> {
-        match self.retry {
-            Some(retry) => retry.run(|| self.ask_compact(cpis)).await,
-            None => self.ask_compact(cpis).await,
-        }
+        self.patiently(|| self.ask_compact(cpis)).await
     }
 
     async fn ask_compact(&self, cpis: &[Cpi]) -> Result<Vec<Claimed>, Error> {
