@@ -4,6 +4,7 @@
 //! below -65536. -65537 belongs to the key configuration.
 
 use documents::cbor::{Label, Value};
+use documents::key::CNF;
 
 pub(crate) const ISS: Label = Label::new(1, "iss");
 pub(crate) const SUB: Label = Label::new(2, "sub");
@@ -30,40 +31,47 @@ pub(crate) const HPKE_KEY: Label = Label::new(-65552, "hpke-key");
 pub(crate) const HOLDER: Label = Label::new(-65553, "holder");
 pub(crate) const DISPLACED_AT: Label = Label::new(-65554, "displaced-at");
 
+/// The key configuration's own, in `documents`.
+const OHTTP_KEYS: Label = Label::new(-65537, "ohttp-keys");
+
+/// All labels of claims.
+const CLAIMS: [Label; 25] = [
+    ISS,
+    SUB,
+    AUD,
+    EXP,
+    IAT,
+    CTI,
+    CNF,
+    OHTTP_KEYS,
+    MSP,
+    PSI,
+    TAGS,
+    SEQ,
+    CREDENTIAL_HASH,
+    FRESH,
+    STATE,
+    METHOD,
+    ISSUED_BEFORE,
+    PUBLISHED_HASH,
+    SHARD,
+    POSITION,
+    REQUEST_HASH,
+    CODE_LENGTH,
+    HPKE_KEY,
+    HOLDER,
+    DISPLACED_AT,
+];
+
 /// The name of a label in one of our maps, told from what else is in its map: a protected header has `typ`, a claims set `iat`.
 #[must_use]
 pub fn name_in(pairs: &[(Value, Value)], key: &Value) -> Option<&'static str> {
     let has = |label: i64| pairs.iter().any(|(key, _)| *key == Value::from(label));
+    let claims = CLAIMS.map(|label| (label.key, label.name));
     let names: &[(i64, &str)] = if has(16) {
         &[(1, "alg"), (4, "kid"), (16, "typ")]
     } else if has(6) {
-        &[
-            (1, "iss"),
-            (2, "sub"),
-            (3, "aud"),
-            (4, "exp"),
-            (6, "iat"),
-            (7, "cti"),
-            (8, "cnf"),
-            (-65537, "ohttp-keys"),
-            (-65538, "msp"),
-            (-65539, "psi"),
-            (-65540, "tags"),
-            (-65541, "seq"),
-            (-65542, "credential-hash"),
-            (-65543, "fresh"),
-            (-65544, "state"),
-            (-65545, "method"),
-            (-65546, "issued-before"),
-            (-65547, "published-hash"),
-            (-65548, "shard"),
-            (-65549, "position"),
-            (-65550, "request-hash"),
-            (-65551, "code-length"),
-            (-65552, "hpke-key"),
-            (-65553, "holder"),
-            (-65554, "displaced-at"),
-        ]
+        &claims
     } else if has(-1) {
         &[(1, "kty"), (-1, "crv"), (-2, "x")]
     } else if matches!(pairs, [(_, Value::Map(_))]) {
@@ -74,4 +82,17 @@ pub fn name_in(pairs: &[(Value, Value)], key: &Value) -> Option<&'static str> {
         &[(1, "enc"), (2, "ciphertext")]
     };
     names.iter().find(|(label, _)| *key == Value::from(*label)).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_label_and_no_name_is_used_twice() {
+        assert_eq!(CLAIMS.iter().map(|label| label.key).collect::<BTreeSet<_>>().len(), CLAIMS.len());
+        assert_eq!(CLAIMS.iter().map(|label| label.name).collect::<BTreeSet<_>>().len(), CLAIMS.len());
+    }
 }
