@@ -158,6 +158,19 @@ mod tests {
         assert_eq!(error.to_string(), "ID Prover: Too many requests; ask again after Retry-After. Try again in 17 s.");
     }
 
+    /// As far as a number of seconds goes; beyond, as if none were named.
+    #[test]
+    fn a_limit_may_name_any_number() {
+        let error = |after: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, after.parse().unwrap())]);
+            Error::from_answer(Fault::Relay, StatusCode::TOO_MANY_REQUESTS, &headers, b"")
+        };
+        let longest = error("18446744073709551615");
+        assert_eq!(longest.retry_after, Some(Duration::from_secs(u64::MAX)));
+        assert!(longest.to_string().ends_with(" Try again in 18446744073709551615 s."), "{longest}");
+        assert_eq!(["18446744073709551616", "-1"].map(|after| error(after).retry_after), [Some(PASSING); 2]);
+    }
+
     /// The example of RFC 9110 §10.2.3, two minutes after its answer; in the past; without a `Date`; no date at all.
     #[test]
     fn a_limit_may_name_a_date() {

@@ -112,6 +112,12 @@ mod tests {
         assert_eq!(retry.pause(&after(u64::MAX), 1, Duration::ZERO, 1.0), None);
     }
 
+    #[test]
+    fn whoever_waits_without_end_does() {
+        let retry = Retry { max_wait: Duration::MAX, first_pause: Duration::MAX, ..Retry::default() };
+        assert_eq!(retry.pause(&after(u64::MAX), 1, Duration::ZERO, 1.0), Some(Duration::MAX));
+    }
+
     proptest! {
         /// Never before what was asked for, never over the bound, never for a lasting fault.
         #[test]

@@ -77,7 +77,8 @@ impl Builder {
         self
     }
 
-    /// The least time between the starts of two requests, over all lookups of the client and its clones: none unless set.
+    /// The least time between the starts of two requests, over all lookups of the client and its clones: none unless set,
+    /// a year at most.
     pub fn pace(mut self, interval: Duration) -> Self {
         self.pace = interval;
         self

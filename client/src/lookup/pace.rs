@@ -3,6 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The longest time between two turns: a year. More than a clock can tell would be no time at all.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Gives out turns, at least `interval` apart.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -11,8 +14,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// `interval` is held to [`LONGEST`].
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, next: Mutex::new(None) }
+        Self { interval: interval.min(LONGEST), next: Mutex::new(None) }
     }
 
     /// Waits for a turn.
@@ -25,7 +29,7 @@ impl Pace {
     fn reserve(&self, now: Instant) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or(now, |next| next.max(now));
-        *next = Some(turn + self.interval);
+        *next = Some(turn.checked_add(self.interval).unwrap_or(turn));
         turn
     }
 }
@@ -41,5 +45,11 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let turns: Vec<_> = [0, 0, 1, 60, 60].map(|now| pace.reserve(at(now))).to_vec();
         assert_eq!(turns, [0, 2, 4, 60, 62].map(at));
+    }
+
+    #[test]
+    fn a_pace_without_end_is_a_turn_a_year() {
+        let (pace, start) = (Pace::new(Duration::MAX), Instant::now());
+        assert_eq!([0, 1, 2].map(|_| pace.reserve(start)), [0, 1, 2].map(|years| start + LONGEST * years));
     }
 }

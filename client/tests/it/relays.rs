@@ -50,6 +50,7 @@ async fn a_failing_relay_is_passed_over_and_left_alone() {
     for manner in [
         Manner::Relay(StatusCode::INTERNAL_SERVER_ERROR, None),
         Manner::Relay(StatusCode::TOO_MANY_REQUESTS, Some("60")),
+        Manner::Relay(StatusCode::SERVICE_UNAVAILABLE, Some("18446744073709551615")),
         Manner::CutConnection,
         Manner::NoCapsule,
     ] {
