@@ -20,7 +20,9 @@ use super::*;
 use crate::config::IssuerTable;
 use crate::rules::tests::{DAY, NOW, PUBLICATION, Publication, anchor, key};
 use crate::rules::{NOTICE_LIFETIME, Refusal};
+use crate::storage::Kind;
 use crate::storage::memory::Memory;
+use crate::writer::WriteError;
 use model::Model;
 
 const CPI: &str = "tel:+14155552671";
@@ -324,6 +326,29 @@ async fn nothing_is_acknowledged_that_could_not_be_written() {
     assert!(matches!(store.publish(&bytes).await, Ok(Published::New(_))));
     assert_eq!(served(&store, &cpi()).await.mappings, [bytes]);
     store.check().await.unwrap();
+}
+
+/// The second of a group is refused for the first alone, which is not written: then the disk is the reason, and nobody hears of a
+/// `seq` that never was.
+#[tokio::test]
+async fn nothing_is_refused_for_what_could_not_be_written() {
+    let place = Place::new();
+    let store = place.memory(1);
+    let submit = async |seqs: &[u64]| {
+        let logged = |seq: &u64| store.verify_logged(Kind::Mapping, &Publication { seq: *seq, ..PUBLICATION }.bytes());
+        let documents = seqs.iter().map(|seq| logged(seq).unwrap()).collect();
+        store.submit_all(documents).unwrap().wait().await.unwrap()
+    };
+    let stale = Err(WriteError::Refused(Refusal::StaleSequence(5)));
+    store.storage().fail(Some(StorageError::Full));
+    assert_eq!(submit(&[5, 3]).await, [Err(WriteError::Full), Err(WriteError::Full)]);
+    store.storage().fail(None);
+    let outcomes = submit(&[5, 3]).await;
+    assert!(outcomes[0].as_ref().is_ok_and(|written| written.new));
+    assert_eq!(outcomes[1], stale);
+    // For what stands in the database it is refused, whatever becomes of the rest.
+    store.storage().fail(Some(StorageError::Full));
+    assert_eq!(submit(&[3, 6]).await, [stale, Err(WriteError::Full)]);
 }
 
 #[tokio::test]

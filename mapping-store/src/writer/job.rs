@@ -39,8 +39,8 @@ pub(super) enum Job {
 
 /// What is known of a job before the group is durable.
 pub(super) enum Verdict {
-    /// Nothing of it is to be written.
-    Settled(Outcome),
+    /// Nothing of it is to be written. With a label, what the group has changed of that record was its reason.
+    Settled { outcome: Outcome, label: Option<Label> },
     /// Good once the group is written; new, or the same document as an earlier one.
     Entry { hash: [u8; 32], place: Place, new: bool },
     /// Each of many.
@@ -89,7 +89,7 @@ impl Job {
                 job,
                 Verdict::Touched(_)
                 | Verdict::Each(_)
-                | Verdict::Settled(_)
+                | Verdict::Settled { .. }
                 | Verdict::Entry { .. }
                 | Verdict::Replaced,
             ) => {
@@ -113,8 +113,12 @@ impl Verdict {
     /// The outcome for one document, once its group was written; none if it has to be tried again.
     fn outcome(self, placed: &Placed) -> Option<Outcome> {
         match (self, placed) {
-            (Self::Settled(outcome), _) => Some(outcome),
-            (Self::Entry { .. }, Err(error)) => Some(Err(error.clone())),
+            (Self::Settled { outcome, label: None }, _) => Some(outcome),
+            // A reason that was never written is none.
+            (Self::Settled { .. } | Self::Entry { .. }, Err(error)) => Some(Err(error.clone())),
+            (Self::Settled { outcome, label: Some(label) }, Ok(placed)) => {
+                placed.get(&label).is_none_or(Option::is_some).then_some(outcome)
+            }
             (Self::Entry { hash, place, new }, Ok(placed)) => {
                 let positions = placed.get(&place.label)?.as_ref()?;
                 let stamp = Stamp { position: positions[place.index], at: place.at };
@@ -122,5 +126,47 @@ impl Verdict {
             }
             (Self::Each(_) | Self::Touched(_) | Self::Replaced, _) => Some(Err(WriteError::Failed)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use protocol::Timestamp;
+    use protocol::receipt::Position;
+
+    use super::*;
+    use crate::rules::Refusal;
+
+    const LABEL: Label = [1; 33];
+
+    /// What a group's own change is the reason of stands with that change, and falls with it.
+    #[test]
+    fn a_refusal_is_as_good_as_its_reason() {
+        let refusal = || Err(WriteError::Refused(Refusal::StaleSequence(5)));
+        let judged = |label, placed: &Placed| Verdict::Settled { outcome: refusal(), label }.outcome(placed);
+        let placed = |positions| -> Placed { Ok(HashMap::from([(LABEL, positions)])) };
+        let written = placed(Some(vec![Position { shard: 0, number: 7 }]));
+        let (conflict, unwritten) = (placed(None), Err(WriteError::Full));
+        assert_eq!(judged(Some(LABEL), &written), Some(refusal()));
+        assert_eq!(judged(Some(LABEL), &conflict), None, "it is tried again");
+        assert_eq!(judged(Some(LABEL), &unwritten), Some(Err(WriteError::Full)));
+        // By what stood there before the group.
+        for placed in [&written, &conflict, &unwritten] {
+            assert_eq!(judged(None, placed), Some(refusal()));
+        }
+    }
+
+    /// Nobody is told of a number that was not written.
+    #[test]
+    fn an_entry_is_as_good_as_its_place() {
+        let place = Place { label: LABEL, index: 0, at: Timestamp::from_seconds(1) };
+        let entry = || Verdict::Entry { hash: [2; 32], place, new: true };
+        let position = Position { shard: 0, number: 7 };
+        let written = Written { hash: [2; 32], stamp: Stamp { position, at: place.at }, new: true };
+        assert_eq!(entry().outcome(&Ok(HashMap::from([(LABEL, Some(vec![position]))]))), Some(Ok(written)));
+        assert_eq!(entry().outcome(&Ok(HashMap::from([(LABEL, None)]))), None);
+        assert_eq!(entry().outcome(&Err(WriteError::Full)), Some(Err(WriteError::Full)));
     }
 }

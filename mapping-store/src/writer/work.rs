@@ -111,7 +111,9 @@ impl<S: Storage> Work<S> {
     }
 
     async fn publish(&self, changes: &mut Changes, document: &Document) -> Verdict {
-        self.try_publish(changes, document).await.unwrap_or_else(|error| Verdict::Settled(Err(error)))
+        self.try_publish(changes, document)
+            .await
+            .unwrap_or_else(|error| Verdict::Settled { outcome: Err(error), label: None })
     }
 
     async fn try_publish(&self, changes: &mut Changes, document: &Document) -> Result<Verdict, WriteError> {
@@ -121,15 +123,22 @@ impl<S: Storage> Work<S> {
         }
         let shard = shard_of(&self.parts.labels.ring().current.label(document.cpi()), self.parts.storage.shards());
         if let Some(stamp) = self.parts.storage.stamp_in(shard, &hash).await.map_err(unreadable)? {
-            return Ok(Verdict::Settled(Ok(Written { hash, stamp, new: false })));
+            return Ok(Verdict::Settled { outcome: Ok(Written { hash, stamp, new: false }), label: None });
         }
         let (now, horizon) = ((self.parts.clock)(), self.parts.horizon);
         let label = self.find(changes, document.cpi()).await?;
         let turn = changes.turn;
         let pending = self.pending(changes, label, None).await?;
-        pending.after = match document {
-            Document::Mapping(mapping) => rules::publish(&pending.after, mapping, now, horizon)?,
-            Document::Removal(removal) => rules::remove(&pending.after, removal.document(), now, horizon),
+        let applied = match document {
+            Document::Mapping(mapping) => rules::publish(&pending.after, mapping, now, horizon),
+            Document::Removal(removal) => Ok(rules::remove(&pending.after, removal.document(), now, horizon)),
+        };
+        pending.after = match applied {
+            Ok(after) => after,
+            Err(refusal) => {
+                let label = (pending.before != pending.after).then_some(label);
+                return Ok(Verdict::Settled { outcome: Err(refusal.into()), label });
+            }
         };
         let place = Place { label, index: pending.entries.len(), at: now };
         pending.entries.push(NewEntry {
