@@ -54,7 +54,9 @@ impl From<PublishError> for Problem {
             }
             PublishError::Refused(Refusal::Superseded) => ProblemType::Superseded.problem(),
             PublishError::Refused(Refusal::DefaultTaken) => ProblemType::DefaultTaken.because(&error),
-            PublishError::Refused(Refusal::TooManyMappings) => ProblemType::TooManyMappings.because(&error),
+            PublishError::Refused(Refusal::TooManyMappings | Refusal::TooManyRemembered) => {
+                ProblemType::TooManyMappings.because(&error)
+            }
             PublishError::Busy | PublishError::Failed => ProblemType::Unavailable.problem(),
             PublishError::Full => ProblemType::StorageFull.problem(),
         };

@@ -33,6 +33,9 @@ pub enum Refusal {
     /// As many live mappings as there may be.
     #[error("a CPI has {MAX_MAPPINGS} live mappings at most")]
     TooManyMappings,
+    /// As many places as are remembered.
+    #[error("a CPI has {MAX_ENTRIES} places at most, remembered ones included")]
+    TooManyRemembered,
 }
 
 /// Applies a publication. `horizon` is the longest life of any trusted credential.
@@ -74,7 +77,7 @@ pub(crate) fn publish(
         entry.bury();
     }
     if next.entries.len() >= MAX_ENTRIES {
-        return Err(Refusal::TooManyMappings);
+        return Err(Refusal::TooManyRemembered);
     }
     next.entries.push(entry);
     next.due = due(&next, horizon);

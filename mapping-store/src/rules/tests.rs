@@ -226,7 +226,9 @@ fn a_record_remembers_so_many_places_and_no_more() {
     };
     let full = after(&(1..=MAX_ENTRIES).map(elsewhere).collect::<Vec<_>>());
     assert_eq!(full.entries.len(), 128);
-    assert_eq!(at(&full, &elsewhere(129), NOW), Err(Refusal::TooManyMappings));
+    assert_eq!(at(&full, &elsewhere(129), NOW), Err(Refusal::TooManyRemembered));
+    let text = Refusal::TooManyRemembered.to_string();
+    assert_eq!(text, "a CPI has 128 places at most, remembered ones included");
     assert!(at(&full, &Publication { seq: 2, ..elsewhere(7) }, NOW).is_ok(), "a replacement takes no more room");
     let later = NOW.plus(DEFAULT_LIFETIME).plus(CLOCK_SKEW);
     assert!(at(&full, &Publication { issued: later, ..elsewhere(129) }, later).is_ok(), "what is over is forgotten");

@@ -210,7 +210,13 @@ async fn the_rules_of_the_store() {
         server.publish_paper(&Paper { holder, ..Paper::of(2) }).await;
     }
     let surplus = Paper { holder: 33, ..Paper::of(2) };
-    refused(&server.publish(surplus.bytes()).await, ProblemType::TooManyMappings);
+    let live = refused(&server.publish(surplus.bytes()).await, ProblemType::TooManyMappings);
+    for n in 1..=128 {
+        let msp = Box::leak(format!("m{n}.example").into_boxed_str());
+        server.publish_paper(&Paper { msp: Some(msp), ..Paper::withdrawal(3, 1) }).await;
+    }
+    let remembered = refused(&server.publish(Paper::of(3).bytes()).await, ProblemType::TooManyMappings);
+    assert_ne!(live.detail, remembered.detail);
     place.advance(DAY);
     server.remove(signed_removal(&number(1), place.now())).await;
     refused(&server.publish(Paper { seq: 9, ..Paper::of(1) }.bytes()).await, ProblemType::Superseded);
