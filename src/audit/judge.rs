@@ -37,6 +37,15 @@ pub fn judge(
     promises.iter().map(of).collect()
 }
 
+/// Promises that the log of their shard does not explain, though another one might: they stand in shard 0, where a database that was
+/// carried into a cluster has all of its earlier log.
+#[must_use]
+pub fn unexplained(all: &[Findings]) -> Vec<&Promise> {
+    let unserved = |findings: &&Findings| findings.found.contains(&Finding::Unserved { log_was_read: true });
+    let promises = all.iter().filter(unserved).filter_map(|findings| findings.promise.as_ref());
+    promises.filter(|promise| promise.position.shard == 0).collect()
+}
+
 impl Seen<'_> {
     fn findings(&self, promise: &Promise) -> Vec<Finding> {
         let contradicts = |other: &&&Promise| other.position == promise.position && other.hash != promise.hash;
@@ -116,4 +125,4 @@ fn takes_over(other: &VerifiedMapping, mapping: &VerifiedMapping) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

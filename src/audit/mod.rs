@@ -1,7 +1,7 @@
 //! Holds a provider to its receipts: what it has signed is compared with what its lookups and its change feed show.
 //!
 //! [`promises`] reads receipts (signature, document); [`Feed::read`] reads the log from the first promised position on, as a
-//! follower; [`judge()`] compares, without network: one [`Findings`] for each receipt. A [`Finding`] that is a loss says what it
+//! follower, and [`Feed::read_on`] the rest of it for what that leaves [`unexplained`]; [`judge()`] compares, without network: one [`Findings`] for each receipt. A [`Finding`] that is a loss says what it
 //! proves, and to whom: receipts are signed and prove a promise to everybody; answers of feed and lookup are not, and show the
 //! loss to whoever asks.
 
@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use feed::Feed;
 pub use finding::{Finding, Overtaken};
-pub use judge::judge;
+pub use judge::{judge, unexplained};
 
 use crate::receipts::Kept;
 

@@ -11,7 +11,7 @@ use protocol::receipt::Position;
 use serde_json::json;
 
 use super::Outcome;
-use crate::audit::{Feed, Finding, Findings, Promise, cpis, judge, promises};
+use crate::audit::{Feed, Finding, Findings, Promise, cpis, judge, promises, unexplained};
 use crate::enroll::now;
 use crate::failure::Failure;
 use crate::output::{self, Table, Tone};
@@ -44,15 +44,7 @@ pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
     let (kept, trust) = (receipts::read(settings.required(Key::Receipts)?.as_ref())?, settings.trust()?);
     let promises = promises(&kept, &trust);
 
-    let may_follow = !args.no_feed && settings.text(Key::FollowerCertificate).is_some();
-    let feed = match may_follow {
-        false => None,
-        true => {
-            let http = settings.http((Key::FollowerCertificate, Key::FollowerKey), Bounds::default())?;
-            let good: Vec<&Promise> = promises.iter().flatten().collect();
-            Some(Feed::read(&http, settings.required(Key::Store)?, &good, &trust).await?)
-        }
-    };
+    // Lookups first: what ends meanwhile is in the log that is read after them.
     let client = settings.client()?.retry(Retry::default()).build()?;
     let book = cpis(&promises);
     let bar = output::progress("looking up", book.len());
@@ -60,11 +52,26 @@ pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
     bar.finish_and_clear();
     let answers: HashMap<Cpi, Found> = found.into_iter().map(|found| (found.cpi.clone(), found)).collect();
 
-    let all = judge(&promises, feed.as_ref(), &answers, now());
+    let may_follow = !args.no_feed && settings.text(Key::FollowerCertificate).is_some();
+    let all = if may_follow {
+        let http = settings.http((Key::FollowerCertificate, Key::FollowerKey), Bounds::default())?;
+        let (store, good) = (settings.required(Key::Store)?, promises.iter().flatten().collect::<Vec<&Promise>>());
+        let mut feed = Feed::read(&http, store, &good, &trust).await?;
+        let all = judge(&promises, Some(&feed), &answers, now());
+        let unexplained = unexplained(&all);
+        if unexplained.is_empty() {
+            all
+        } else {
+            feed.read_on(&http, store, &unexplained, &trust).await?;
+            judge(&promises, Some(&feed), &answers, now())
+        }
+    } else {
+        judge(&promises, None, &answers, now())
+    };
     if args.json {
         all.iter().map(as_json).try_for_each(output::line)?;
     } else {
-        print(&all, feed.is_some())?;
+        print(&all, may_follow)?;
     }
     Ok(if all.iter().any(Findings::is_loss) { Outcome::NotAll } else { Outcome::Done })
 }

@@ -14,14 +14,14 @@ use super::*;
 use crate::audit::promises;
 use crate::receipts::Kept;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+pub(in crate::audit) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-fn key(seed: u8) -> SigningKey {
+pub(in crate::audit) fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
 }
 
-fn trust() -> Trust {
+pub(in crate::audit) fn trust() -> Trust {
     let provers = TrustAnchors::new(vec![TrustAnchor {
         prover: "prover.example".to_owned(),
         keys: vec![key(1).public()],
@@ -36,23 +36,23 @@ fn trust() -> Trust {
     Trust { provider, provers }
 }
 
-fn cpi() -> Cpi {
+pub(in crate::audit) fn cpi() -> Cpi {
     Cpi::parse("tel:+14155550132").unwrap()
 }
 
 /// A mapping by a holder, under a credential issued at a time.
 #[derive(Clone, Copy)]
-struct Says {
-    holder: u8,
-    seq: u64,
-    state: State,
-    fresh: bool,
-    issued_at: Timestamp,
+pub(in crate::audit) struct Says {
+    pub(in crate::audit) holder: u8,
+    pub(in crate::audit) seq: u64,
+    pub(in crate::audit) state: State,
+    pub(in crate::audit) fresh: bool,
+    pub(in crate::audit) issued_at: Timestamp,
 }
 
-const SAYS: Says = Says { holder: 2, seq: 1, state: State::Live, fresh: false, issued_at: NOW };
+pub(in crate::audit) const SAYS: Says = Says { holder: 2, seq: 1, state: State::Live, fresh: false, issued_at: NOW };
 
-fn document(says: Says) -> Vec<u8> {
+pub(in crate::audit) fn document(says: Says) -> Vec<u8> {
     let (prover, holder, msp) = (key(1), key(says.holder), Msp::parse("mimi://a.example").unwrap());
     let credential = CpiCredential {
         prover: "prover.example".to_owned(),
@@ -83,7 +83,7 @@ fn verified(says: Says) -> VerifiedMapping {
     crate::audit::mapping(&document(says), &trust()).unwrap()
 }
 
-fn kept(number: u64, says: Says) -> Kept {
+pub(in crate::audit) fn kept(number: u64, says: Says) -> Kept {
     use sha2::Digest as _;
     let published = document(says);
     let receipt = Receipt {
@@ -99,7 +99,7 @@ const fn at(number: u64) -> Position {
     Position { shard: 0, number }
 }
 
-fn serving(says: &[Says]) -> HashMap<Cpi, Found> {
+pub(in crate::audit) fn serving(says: &[Says]) -> HashMap<Cpi, Found> {
     let found = Found::of(cpi(), says.iter().map(|says| verified(*says)).collect());
     HashMap::from([(cpi(), found)])
 }
