@@ -81,7 +81,7 @@ pub struct FollowArgs {
     /// Its key (PEM)
     #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
-    /// How long one request may wait for news, in seconds; 30 at most
+    /// How long one request may wait for news, in seconds; 30 at most. A log of more than 64 shards is read in turn, without waiting
     #[arg(long, default_value_t = 20, value_name = "SECONDS")]
     wait_seconds: u64,
 }

@@ -17,7 +17,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// [`FollowError::OtherLog`] and [`FollowError::Diverged`]; the mark stays, and nothing is served.
+    /// [`FollowError::OtherLog`], [`FollowError::Diverged`] and [`FollowError::WentBack`]; the mark stays, and nothing is served.
     pub async fn bring_forward(&self, shutdown: &CancellationToken) -> Result<bool, FollowError> {
         let mut pause = MIN_PAUSE;
         loop {
@@ -27,7 +27,10 @@ impl Follower {
                 Some(Err(error @ (FollowError::OtherLog(_) | FollowError::Diverged(_) | FollowError::WentBack))) => {
                     return Err(error);
                 }
-                Some(Err(error)) => pause = self.rest(&error, pause, shutdown).await,
+                Some(Err(error)) => match shutdown.run_until_cancelled(self.rest(&error, pause)).await {
+                    None => return Ok(false),
+                    Some(longer) => pause = longer,
+                },
             }
         }
         self.store.brought_forward().await?;
@@ -37,12 +40,11 @@ impl Follower {
 
     async fn catch_up(&self) -> Result<(), FollowError> {
         let (name, shards) = self.source.describe().await?;
+        if name != self.store.provider() {
+            return self.read_to_end(&name, shards).await;
+        }
         for shard in 0..shards {
-            if name == self.store.provider() {
-                self.catch_up_with_own(&name, shard).await?;
-            } else {
-                while self.step(&name, shard).await?.behind > 0 {}
-            }
+            self.catch_up_with_own(&name, shard).await?;
         }
         Ok(())
     }
@@ -51,7 +53,7 @@ impl Follower {
         loop {
             let ours = self.store.storage().head(shard).await?;
             // The last entry that both should have comes first.
-            let batch = self.source.read(Position { shard, number: ours.saturating_sub(1) }).await?;
+            let batch = self.source.read(Position { shard, number: ours.saturating_sub(1) }, 0).await?;
             if batch.head < ours {
                 return Err(FollowError::WentBack);
             }

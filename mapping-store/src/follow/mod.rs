@@ -2,11 +2,15 @@
 //!
 //! [`Follower::run`] reads each shard of the source's log in order and hands what it reads to the store's own rules. The
 //! source is trusted for nothing: what does not verify, or is refused, is counted and passed over. The position is kept in
-//! the store's database after the documents are durable, so a crash repeats some of them, which changes nothing.
+//! the store's database after the documents are durable, so a crash repeats some of them, which changes nothing. Who reads which
+//! shard is in `turns`.
 
 mod forward;
+mod lag;
 mod source;
+mod turns;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::receipt::Position;
@@ -17,7 +21,9 @@ use crate::storage::{Storage as _, StorageError};
 use crate::store::{PublishError, Store};
 pub use forward::PlaybackError;
 pub(crate) use forward::play_back;
+use lag::Lag;
 use source::{Batch, Source};
+use turns::Readers;
 
 /// After a failure, wait this long at first; twice as long after the next, up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(500);
@@ -34,7 +40,8 @@ pub struct FollowConfig {
     pub url: String,
     /// Whom to trust for TLS, and the certificate to show, if any.
     pub tls: ClientTlsConfig,
-    /// How long the source may keep a request waiting for news, in seconds: 30 at most.
+    /// How long the source may keep a request waiting for news, in seconds: 30 at most. Shards of a log of more than 64 are
+    /// read in turn, and none of them is waited for.
     pub wait_seconds: u64,
 }
 
@@ -84,10 +91,12 @@ pub struct Step {
     pub behind: u64,
 }
 
-/// A follower of one source.
+/// A follower of one source. Cheap to clone; all clones are one.
+#[derive(Clone)]
 pub struct Follower {
     source: Source,
     store: Store,
+    lag: Arc<Lag>,
 }
 
 impl Follower {
@@ -97,7 +106,7 @@ impl Follower {
     ///
     /// [`FollowError::Url`] or [`FollowError::Tls`].
     pub fn new(config: &FollowConfig, store: Store) -> Result<Self, FollowError> {
-        Ok(Self { source: Source::new(config)?, store })
+        Ok(Self { source: Source::new(config)?, store, lag: Arc::default() })
     }
 
     /// Follows every shard until `shutdown`; failures are logged, and tried again after a pause.
@@ -105,35 +114,35 @@ impl Follower {
     /// A source that has been carried into a cluster has all of its earlier log in shard 0, and more shards than before: so the others are
     /// read from when shard 0 has been read to its end, and now and then the source is asked how many there are.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let (mut pause, mut followed, mut tasks) = (MIN_PAUSE, 0, tokio::task::JoinSet::new());
+        let (mut pause, mut readers) = (MIN_PAUSE, Readers::default());
         loop {
-            match shutdown.run_until_cancelled(self.describe_once_caught_up(followed)).await {
-                None => break,
-                Some(Ok((name, shards))) => {
-                    for shard in followed..shards {
-                        let (source, store) = (self.source.clone(), self.store.clone());
-                        let (name, shutdown) = (name.clone(), shutdown.clone());
-                        tasks.spawn(async move { Self { source, store }.follow(&name, shard, &shutdown).await });
+            let looking = async {
+                match self.look(&mut readers).await {
+                    Ok(()) => {
+                        pause = MIN_PAUSE;
+                        tokio::time::sleep(DESCRIBE_EVERY).await;
                     }
-                    (followed, pause) = (shards.max(followed), MIN_PAUSE);
+                    Err(error) => pause = self.rest(&error, pause).await,
                 }
-                Some(Err(error)) => {
-                    pause = self.rest(&error, pause, &shutdown).await;
-                    continue;
-                }
-            }
-            if shutdown.run_until_cancelled(tokio::time::sleep(DESCRIBE_EVERY)).await.is_none() {
+            };
+            if shutdown.run_until_cancelled(looking).await.is_none() {
                 break;
             }
         }
-        tasks.join_all().await;
+        readers.stop().await;
     }
 
-    /// The source's name and its shards; before the first of them are followed, shard 0 is read to its end.
-    async fn describe_once_caught_up(&self, followed: u32) -> Result<(String, u32), FollowError> {
+    /// Has all shards read, if the source has more of them than are being read.
+    async fn look(&self, readers: &mut Readers) -> Result<(), FollowError> {
         let (name, shards) = self.describe().await?;
-        while followed == 0 && shards > 1 && self.step(&name, 0).await?.behind > 0 {}
-        Ok((name, shards))
+        if shards > readers.shards() {
+            readers.stop().await;
+            if shards > 1 {
+                self.read_to_end(&name, 1).await?;
+            }
+            readers.start(self, &name, shards);
+        }
+        Ok(())
     }
 
     /// The source's name and how many shards its log has.
@@ -142,17 +151,25 @@ impl Follower {
     ///
     /// [`FollowError`].
     pub async fn describe(&self) -> Result<(String, u32), FollowError> {
-        self.source.describe().await
+        let (name, shards) = self.source.describe().await?;
+        self.lag.of(shards);
+        Ok((name, shards))
     }
 
-    /// Reads once from where it stands, publishes what comes, and keeps the new position.
+    /// Reads once from where it stands, publishes what comes, and keeps the new position. If there is nothing, the source may wait
+    /// for news.
     ///
     /// # Errors
     ///
     /// [`FollowError`]; what was read before stays read.
     pub async fn step(&self, name: &str, shard: u32) -> Result<Step, FollowError> {
+        self.step_within(name, shard, self.source.wait_seconds).await
+    }
+
+    /// As [`Follower::step`]; the source may wait for so long.
+    async fn step_within(&self, name: &str, shard: u32, wait_seconds: u64) -> Result<Step, FollowError> {
         let number = self.store.storage().cursor(name, shard).await?;
-        let Batch { entries, head } = self.source.read(Position { shard, number }).await?;
+        let Batch { entries, head } = self.source.read(Position { shard, number }, wait_seconds).await?;
         if head < number {
             return Err(FollowError::WentBack);
         }
@@ -192,25 +209,15 @@ impl Follower {
         step.behind = head.saturating_sub(at.number);
         ::metrics::counter!(metrics::FOLLOWED, "outcome" => "taken").increment(step.taken);
         ::metrics::counter!(metrics::FOLLOWED, "outcome" => "refused").increment(step.refused);
-        ::metrics::gauge!(metrics::FOLLOWER_LAG, "shard" => shard.to_string()).set(metrics::float(step.behind));
+        self.lag.set(shard, step.behind);
         failure.map_or(Ok(step), |error| Err(error.into()))
     }
 
-    async fn follow(&self, name: &str, shard: u32, shutdown: &CancellationToken) {
-        let mut pause = MIN_PAUSE;
-        while let Some(step) = shutdown.run_until_cancelled(self.step(name, shard)).await {
-            match step {
-                Ok(_) => pause = MIN_PAUSE,
-                Err(error) => pause = self.rest(&error, pause, shutdown).await,
-            }
-        }
-    }
-
     /// Says what failed and waits; answers how long to wait after the next failure.
-    async fn rest(&self, error: &FollowError, pause: Duration, shutdown: &CancellationToken) -> Duration {
+    async fn rest(&self, error: &FollowError, pause: Duration) -> Duration {
         tracing::warn!(%error, "following failed; it goes on after a pause");
         ::metrics::counter!(metrics::FOLLOW_FAILURES).increment(1);
-        shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+        tokio::time::sleep(pause).await;
         (pause * 2).min(MAX_PAUSE)
     }
 }

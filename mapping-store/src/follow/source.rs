@@ -22,7 +22,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Beyond the wait that was asked for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
-const MAX_SHARDS: u32 = 4096;
+/// As many as a cluster has buckets at most.
+const MAX_SHARDS: u32 = 1 << 20;
 const MAX_NAME_BYTES: usize = 253;
 const DESCRIPTION: &str = "/.well-known/mimi-discovery-provider";
 
@@ -31,7 +32,8 @@ const DESCRIPTION: &str = "/.well-known/mimi-discovery-provider";
 pub(super) struct Source {
     client: legacy::Client<Connector, Empty<Bytes>>,
     authority: Authority,
-    wait_seconds: u64,
+    /// How long it may keep a request that waits for news.
+    pub(super) wait_seconds: u64,
 }
 
 /// What one request brought.
@@ -68,21 +70,14 @@ impl Source {
     /// The source's name, and how many shards its log has.
     pub(super) async fn describe(&self) -> Result<(String, u32), FollowError> {
         let answer = self.ask(DESCRIPTION, ANSWER_TIMEOUT).await?;
-        let description: Description = serde_json::from_slice(answer.body())
-            .map_err(|_| FollowError::Malformed("its description has no provider or log_shards"))?;
-        if description.provider.is_empty() || description.provider.len() > MAX_NAME_BYTES {
-            return Err(FollowError::Malformed("provider must be 1 to 253 bytes"));
-        }
-        if description.log_shards == 0 || description.log_shards > MAX_SHARDS {
-            return Err(FollowError::Malformed("log_shards must be 1 to 4096"));
-        }
-        Ok((description.provider, description.log_shards))
+        let Description { provider, log_shards } = Description::read(answer.body())?;
+        Ok((provider, log_shards))
     }
 
-    /// What comes after a position; waits for news if there is nothing.
-    pub(super) async fn read(&self, after: Position) -> Result<Batch, FollowError> {
-        let path = format!("/v1/changes?shard={}&after={}&wait={}", after.shard, after.number, self.wait_seconds);
-        let timeout = ANSWER_TIMEOUT + Duration::from_secs(self.wait_seconds);
+    /// What comes after a position; if there is nothing, the source may wait for news for so many seconds.
+    pub(super) async fn read(&self, after: Position, wait_seconds: u64) -> Result<Batch, FollowError> {
+        let path = format!("/v1/changes?shard={}&after={}&wait={wait_seconds}", after.shard, after.number);
+        let timeout = ANSWER_TIMEOUT + Duration::from_secs(wait_seconds);
         let answer = self.ask(&path, timeout).await?;
         let head = answer.headers().get(LOG_HEAD).and_then(|head| head.to_str().ok()?.parse().ok());
         let head = head.ok_or(FollowError::Malformed("no head of the log"))?;
@@ -110,6 +105,20 @@ impl Source {
             }
         })?;
         Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+impl Description {
+    fn read(json: &[u8]) -> Result<Self, FollowError> {
+        let description: Self = serde_json::from_slice(json)
+            .map_err(|_| FollowError::Malformed("its description has no provider or log_shards"))?;
+        if description.provider.is_empty() || description.provider.len() > MAX_NAME_BYTES {
+            return Err(FollowError::Malformed("provider must be 1 to 253 bytes"));
+        }
+        if description.log_shards == 0 || description.log_shards > MAX_SHARDS {
+            return Err(FollowError::Malformed("log_shards must be 1 to 1048576"));
+        }
+        Ok(description)
     }
 }
 
@@ -141,6 +150,21 @@ mod tests {
 
     fn item(number: u64) -> Vec<u8> {
         entry(number).encode()
+    }
+
+    /// Every number of buckets that a cluster may have.
+    #[test]
+    fn a_source_has_up_to_a_million_shards() {
+        let read = |shards: u32| {
+            let json = format!("{{\"provider\": \"dp.example\", \"log_shards\": {shards}, \"other\": 1}}");
+            Description::read(json.as_bytes()).map(|description| description.log_shards)
+        };
+        for shards in [1, 1024, 16_384, 1_048_576] {
+            assert_eq!(read(shards).unwrap(), shards);
+        }
+        for wrong in [0, 1_048_577] {
+            assert!(matches!(read(wrong), Err(FollowError::Malformed(_))), "{wrong}");
+        }
     }
 
     #[test]

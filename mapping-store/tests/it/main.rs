@@ -21,3 +21,4 @@ mod place;
 mod publications;
 mod rotation;
 mod settings;
+mod shards;
