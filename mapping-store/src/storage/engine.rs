@@ -71,6 +71,14 @@ impl Storage for Engine {
         either!(self, storage => storage.due(until, most).await)
     }
 
+    async fn indexed(
+        &self,
+        after: Option<(Timestamp, Label)>,
+        most: usize,
+    ) -> Result<Vec<(Timestamp, Label)>, StorageError> {
+        either!(self, storage => storage.indexed(after, most).await)
+    }
+
     async fn scan(&self, after: Option<Label>, most: usize) -> Result<Vec<(Label, Vec<u8>)>, StorageError> {
         either!(self, storage => storage.scan(after, most).await)
     }

@@ -130,6 +130,15 @@ impl Storage for Memory {
         Ok(kept.due.iter().take_while(|(time, _)| *time <= until).take(most).map(|(_, label)| *label).collect())
     }
 
+    async fn indexed(
+        &self,
+        after: Option<(Timestamp, Label)>,
+        most: usize,
+    ) -> Result<Vec<(Timestamp, Label)>, StorageError> {
+        let kept = self.kept();
+        Ok(kept.due.iter().filter(|entry| after.is_none_or(|after| **entry > after)).take(most).copied().collect())
+    }
+
     async fn scan(&self, after: Option<Label>, most: usize) -> Result<Vec<(Label, Vec<u8>)>, StorageError> {
         let kept = self.kept();
         let later = kept.records.iter().filter(|(label, _)| after.is_none_or(|after| **label > after));

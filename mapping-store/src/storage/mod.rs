@@ -73,6 +73,13 @@ pub trait Storage: Send + Sync + 'static {
     /// Labels of records whose time for the sweep has come, the earliest first.
     fn due(&self, until: Timestamp, most: usize) -> impl Future<Output = Result<Vec<Label>, StorageError>> + Send;
 
+    /// The index of the sweep, after one of its entries: all of it in the end, in an order of the engine's own. For checks.
+    fn indexed(
+        &self,
+        after: Option<(Timestamp, Label)>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<(Timestamp, Label)>, StorageError>> + Send;
+
     /// Records after a label, in the order of their labels: for export and checks.
     fn scan(
         &self,
@@ -170,6 +177,21 @@ pub enum Updated {
     Done(Vec<Position>),
     /// Somebody else has changed the record; nothing was done.
     Conflict,
+}
+
+/// Where a record stands in the index of the sweep: time (8) ‖ label (33).
+fn due_key(time: Timestamp, label: &Label) -> [u8; 41] {
+    let mut key = [0; 41];
+    key[..8].copy_from_slice(&time.seconds().to_be_bytes());
+    key[8..].copy_from_slice(label);
+    key
+}
+
+fn read_due_key(key: &[u8]) -> Result<(Timestamp, Label), StorageError> {
+    let damaged = StorageError::Damaged("the index of the sweep");
+    let Some((time, label)) = key.split_first_chunk() else { return Err(damaged) };
+    let label = label.try_into().map_err(|_| damaged)?;
+    Ok((Timestamp::from_seconds(u64::from_be_bytes(*time)), label))
 }
 
 /// The entries of those `updates` that are done, as (update, entry), in the order of their turns.

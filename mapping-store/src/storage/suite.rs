@@ -162,6 +162,27 @@ async fn the_index_of_the_sweep_follows_the_records(storage: &impl Storage) {
     assert_eq!(due(9999, 10).await, [label(22), label(20)]);
 }
 
+/// In steps, each entry once.
+async fn the_whole_index_can_be_read(storage: &impl Storage) {
+    assert_eq!(storage.indexed(None, 3).await.unwrap(), []);
+    let numbers: Vec<u8> = (90..=250).step_by(16).collect();
+    for n in &numbers {
+        done(storage, Update { is_due: Some(time(1000 - u64::from(*n) / 40)), ..put(*n, NO_RECORD, b"") }).await;
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let step = storage.indexed(after, 3).await.unwrap();
+        assert!(step.len() <= 3);
+        let Some(last) = step.last() else { break };
+        after = Some(*last);
+        found.extend(step);
+    }
+    found.sort_unstable();
+    let mut expected: Vec<_> = numbers.iter().map(|n| (time(1000 - u64::from(*n) / 40), label(*n))).collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
 async fn records_are_scanned_in_the_order_of_their_labels(storage: &impl Storage) {
     for n in [202, 200, 203, 201] {
         done(storage, put(n, NO_RECORD, &[n])).await;
@@ -286,6 +307,7 @@ pub(super) async fn every_behaviour<S: Storage>(fresh: impl Fn() -> S) {
     entries_are_numbered_in_order_within_their_shard(&fresh()).await;
     the_log_is_read_within_bounds(&fresh()).await;
     the_index_of_the_sweep_follows_the_records(&fresh()).await;
+    the_whole_index_can_be_read(&fresh()).await;
     records_are_scanned_in_the_order_of_their_labels(&fresh()).await;
     a_follower_s_position_is_kept_for_each_source_and_shard(&fresh()).await;
     the_tally_is_that_of_the_updates_done(&fresh()).await;

@@ -23,7 +23,8 @@ impl Default for SchemaConfig {
     }
 }
 
-const MAX_BUCKETS: u32 = 1 << 20;
+/// Of a database.
+pub(super) const MAX_BUCKETS: u32 = 1 << 20;
 
 const fn replication() -> u32 {
     3

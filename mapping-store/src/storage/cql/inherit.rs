@@ -16,9 +16,8 @@ use protocol::Timestamp;
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::prepared::PreparedStatement;
 
-use super::super::{LogEntry, StorageError, Tally, shard_of};
+use super::super::{LogEntry, StorageError, Tally, due_key, shard_of};
 use super::bucket::column;
-use super::read::due_key;
 use super::schema::{self, CHUNK, DATABASE, DUE, IN_USE, MOVING, RECORD};
 use super::{ClusterConfig, Cql, Shared};
 use crate::label::Label;

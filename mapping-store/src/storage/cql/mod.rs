@@ -163,6 +163,14 @@ impl Storage for Cql {
         self.shared.due(until, most).await
     }
 
+    async fn indexed(
+        &self,
+        after: Option<(Timestamp, Label)>,
+        most: usize,
+    ) -> Result<Vec<(Timestamp, Label)>, StorageError> {
+        self.shared.indexed(after, most).await
+    }
+
     async fn scan(&self, after: Option<Label>, most: usize) -> Result<Vec<(Label, Vec<u8>)>, StorageError> {
         self.shared.scan(after, most).await
     }

@@ -9,7 +9,7 @@ use protocol::receipt::Position;
 use scylla::response::PagingState;
 use scylla::response::query_result::QueryRowsResult;
 
-use super::super::{Kind, LogEntry, Stamp, StorageError, Stored, shard_of};
+use super::super::{Kind, LogEntry, Stamp, StorageError, Stored, due_key, read_due_key, shard_of};
 use super::Shared;
 use super::bucket::{Bucket, Statics, column};
 use super::schema::CHUNK;
@@ -162,7 +162,7 @@ impl Shared {
 
     /// Asks every bucket.
     pub(super) async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<Label>, StorageError> {
-        let found = stream::iter(0..self.buckets).map(|bucket| self.due_in(bucket, until, most));
+        let found = stream::iter(0..self.buckets).map(|bucket| self.due_in(bucket, None, until, most));
         let mut found = found.buffer_unordered(BUCKETS_AT_ONCE);
         let mut earliest: Vec<[u8; 41]> = Vec::new();
         while let Some(keys) = found.try_next().await? {
@@ -177,12 +177,48 @@ impl Shared {
         Ok(earliest.iter().filter_map(|key| key.last_chunk().copied()).collect())
     }
 
-    async fn due_in(&self, bucket: u32, until: Timestamp, most: usize) -> Result<Vec<[u8; 41]>, StorageError> {
+    /// Bucket by bucket.
+    pub(super) async fn indexed(
+        &self,
+        after: Option<(Timestamp, Label)>,
+        most: usize,
+    ) -> Result<Vec<(Timestamp, Label)>, StorageError> {
+        let first = after.map_or(0, |(_, label)| shard_of(&label, self.buckets));
+        let after = after.map(|(time, label)| due_key(time, &label));
+        let found = stream::iter(first..self.buckets).map(|bucket| async move {
+            let after = after.filter(|_| bucket == first);
+            Ok::<_, StorageError>((bucket, self.due_in(bucket, after, Timestamp::from_seconds(u64::MAX), most).await?))
+        });
+        let mut found = found.buffered(SCAN_AHEAD);
+        let mut entries = Vec::new();
+        while entries.len() < most
+            && let Some((bucket, keys)) = found.try_next().await?
+        {
+            for key in keys {
+                let (time, label) = read_due_key(&key)?;
+                if shard_of(&label, self.buckets) != bucket {
+                    return Err(StorageError::Damaged("the index of the sweep"));
+                }
+                entries.push((time, label));
+            }
+        }
+        entries.truncate(most);
+        Ok(entries)
+    }
+
+    /// Entries of a bucket's part of the index, after one of them.
+    async fn due_in(
+        &self,
+        bucket: u32,
+        after: Option<[u8; 41]>,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<[u8; 41]>, StorageError> {
         let end = due_key(until, &[u8::MAX; 33]);
         let mut keys: Vec<[u8; 41]> = Vec::new();
         while keys.len() < most {
             let wanted = (most - keys.len()).min(DUE);
-            let after = keys.last().map_or(&[][..], <[u8; 41]>::as_slice);
+            let after = keys.last().or(after.as_ref()).map_or(&[][..], <[u8; 41]>::as_slice);
             let values = (column(bucket), after, end.as_slice(), limit(wanted));
             let rows = self.cluster.read(&self.statements.due, values).await?;
             for row in rows.rows::<(&[u8],)>().map_err(unreadable)? {
@@ -239,12 +275,4 @@ impl Shared {
         let row = rows.maybe_first_row::<(i64,)>().map_err(unreadable)?;
         Ok(row.map_or(Ok(0), |(number,)| u64::try_from(number).map_err(unreadable))?)
     }
-}
-
-/// Where a record stands in the index of the sweep.
-pub(super) fn due_key(time: Timestamp, label: &Label) -> [u8; 41] {
-    let mut key = [0; 41];
-    key[..8].copy_from_slice(&time.seconds().to_be_bytes());
-    key[8..].copy_from_slice(label);
-    key
 }

@@ -19,7 +19,7 @@ use cluster::{Cluster, unreadable};
 
 use super::super::StorageError;
 use super::ClusterConfig;
-use super::config::SchemaConfig;
+use super::config::{MAX_BUCKETS, SchemaConfig};
 
 /// The newest format that this version reads.
 pub(super) const FORMAT: i32 = 1;
@@ -97,6 +97,7 @@ pub(super) async fn read(cluster: &Cluster) -> Result<About, StorageError> {
         return Err(StorageError::Newer { found, known: FORMAT.unsigned_abs() });
     }
     let damaged = StorageError::Damaged("the database's own description");
-    let buckets = u32::try_from(buckets).ok().filter(|buckets| buckets.is_power_of_two()).ok_or(damaged)?;
+    let is_possible = |buckets: &u32| buckets.is_power_of_two() && *buckets <= MAX_BUCKETS;
+    let buckets = u32::try_from(buckets).ok().filter(is_possible).ok_or(damaged)?;
     Ok(About { buckets, datacenter, moving: state == MOVING, attempt })
 }

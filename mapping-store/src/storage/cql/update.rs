@@ -15,10 +15,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::receipt::Position;
 use scylla::value::CqlValue;
 
-use super::super::{NewEntry, StorageError, Update, Updated, in_turn, shard_of};
+use super::super::{NewEntry, StorageError, Update, Updated, due_key, in_turn, shard_of};
 use super::Shared;
 use super::bucket::{Bucket, column};
-use super::read::due_key;
 use super::schema::{DUE, RECORD};
 use super::statements::Statements;
 use crate::label::Label;

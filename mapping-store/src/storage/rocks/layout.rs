@@ -17,7 +17,6 @@ use protocol::Timestamp;
 use protocol::receipt::Position;
 
 use super::super::{Kind, LogEntry, Stamp, StorageError, Stored};
-use crate::label::Label;
 
 pub(super) fn split_record(value: &[u8]) -> Result<Stored<'_>, StorageError> {
     let (revision, bytes) = value.split_first_chunk().ok_or(StorageError::Damaged("a record"))?;
@@ -52,13 +51,6 @@ pub(super) fn decode_stamp(value: &[u8]) -> Option<Stamp> {
     let (position, at) = value.split_at_checked(12)?;
     let at = Timestamp::from_seconds(u64::from_be_bytes(at.try_into().ok()?));
     Some(Stamp { position: read_log_key(position)?, at })
-}
-
-pub(super) fn due_key(time: Timestamp, label: &Label) -> [u8; 41] {
-    let mut key = [0; 41];
-    key[..8].copy_from_slice(&time.seconds().to_be_bytes());
-    key[8..].copy_from_slice(label);
-    key
 }
 
 pub(super) fn note_key(name: &str) -> Vec<u8> {

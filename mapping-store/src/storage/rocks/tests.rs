@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::storage::Kind;
+use crate::storage::{Kind, NewEntry};
 
 const CACHE: usize = 8 << 20;
 
