@@ -13,6 +13,7 @@
 //! ```
 
 mod description;
+mod opened;
 mod parties;
 
 use std::fs::DirBuilder;
@@ -36,7 +37,7 @@ use crate::failure::Failure;
 use crate::page::Bound;
 use crate::page::recorder::Recorder;
 use crate::page::recordings::Recordings;
-use parties::{FOLLOWER, PROVER, PROVIDER, Place, RELAY, address, anchors};
+use parties::{FOLLOWER, PROVER, PROVIDER, Place, RELAY, address};
 
 pub use description::Description;
 
@@ -165,56 +166,24 @@ impl Stack {
     pub async fn start_on(foundation: Foundation, options: &Options) -> Result<Self, Failure> {
         let (folder, authority, base) = (&foundation.folder, &foundation.authority, options.base_port);
         let outbox = folder.join("outbox");
-        let identity = |label: &str| foundation.server_identity(label);
-
-        let prover_identity = identity("prover")?;
-        let place = foundation.place("prover", base, 3, &prover_identity)?;
-        let prover_config = place.prover(&outbox, &options.email);
-        let provers = anchors(id_prover::keys::public_signing_key(&place.state)?);
-        prover_config.check().map_err(|error| Failure::new(format!("ID Prover: {error}")))?;
-        let prover_listeners =
-            prover_config.bind().await.map_err(|error| Failure::new(format!("ID Prover: {error}")))?;
-        let prover_url = url(prover_listeners.public.local_addr().port(), "");
-
-        let store_identity = identity("store")?;
-        let store_config = foundation.place("store", base, 2, &store_identity)?.store(&provers);
-        let failed = |error: &dyn std::error::Error| Failure::new(format!("mapping store: {error}"));
-        store_config.check().map_err(|error| failed(&error))?;
-        let store =
-            Store::open(&store_config.store, mapping_store::store::system_clock()).map_err(|error| failed(&error))?;
-        let store_listeners = store_config.bind().await.map_err(|error| failed(&error))?;
-        let store_url = url(store_listeners.public.local_addr().port(), "");
-
-        let gateway_identity = identity("gateway")?;
-        let gateway_config = foundation.place("gateway", base, 1, &gateway_identity)?.gateway();
-        let failed = |error: &dyn std::error::Error| Failure::new(format!("gateway: {error}"));
-        let keys =
-            KeyRing::open(&gateway_config.keys, gateway::keys::system_clock()).map_err(|error| failed(&error))?;
-        let keys = Arc::new(keys);
-        let gateway_listeners = gateway_config.bind().await.map_err(|error| failed(&error))?;
-        let gateway_url = url(gateway_listeners.public.local_addr().port(), GATEWAY_PATH);
-
-        let (relay_identity, relay_client) = (identity("relay")?, authority.issue("relay-client", &[RELAY])?);
-        let relay_config = foundation.place("relay", base, 0, &relay_identity)?.relay(&gateway_url, &relay_client);
-        let failed = |error: &dyn std::error::Error| Failure::new(format!("relay: {error}"));
-        relay_config.check().map_err(|error| failed(&error))?;
-        let relay_listeners = relay_config.bind().await.map_err(|error| failed(&error))?;
-        let relay_port = relay_listeners.public.local_addr().port();
-
+        let (prover, provers) = foundation.prover(base, &outbox, &options.email).await?;
+        let (store, mappings) = foundation.store(base, &provers).await?;
+        let (gateway, keys) = foundation.gateway(base).await?;
+        let relay = foundation.relay(base, &gateway).await?;
         let page = if foundation.page { Some(Bound::bind(address(base, 4)).await?) } else { None };
         let recordings = page.is_some().then(Recordings::default);
 
         let trust_file = folder.join("trust.toml");
-        let trust = parties::trust(keys.signing_key(), *store.receipt_key(), provers);
+        let trust = parties::trust(keys.signing_key(), *mappings.receipt_key(), provers);
         std::fs::write(&trust_file, trust.to_toml())?;
         let (msp, follower) = (authority.issue("msp", &[MSP])?, authority.issue("follower", &[FOLLOWER])?);
         let description = Description {
-            relay_url: url(relay_port, "/"),
-            keys_url: url(relay_port, GATEWAY_PATH),
+            relay_url: relay.url("/"),
+            keys_url: relay.url(GATEWAY_PATH),
             lookup_url: format!("https://{PROVIDER}{}", protocol::lookup::PATH),
-            gateway_url,
-            store_url,
-            prover_url,
+            gateway_url: gateway.url(GATEWAY_PATH),
+            store_url: store.url(""),
+            prover_url: prover.url(""),
             prover: PROVER.to_owned(),
             ca_cert: authority.certificate().to_owned(),
             trust: trust_file,
@@ -227,20 +196,20 @@ impl Stack {
             page_url: page.as_ref().map(Bound::url),
         };
 
-        let target = Recorder::new(EmbeddedStore(store.clone()), RELAY, recordings.clone());
+        let target = Recorder::new(EmbeddedStore(mappings.clone()), RELAY, recordings.clone());
         let mut parties = Vec::new();
         if let (Some(page), Some(recordings)) = (page, recordings) {
             let description = description.clone();
             parties.push(Party::start("page", |token| page.run(description, recordings, token)));
         }
         parties.extend([
-            Party::start("relay", |token| relay::run(relay_config, relay_listeners, token)),
+            Party::start("relay", |token| relay::run(relay.config, relay.listeners, token)),
             Party::start("gateway", {
                 let keys = Arc::clone(&keys);
-                |token| gateway::run(gateway_config, keys, gateway_listeners, target, token)
+                |token| gateway::run(gateway.config, keys, gateway.listeners, target, token)
             }),
-            Party::start("mapping store", |token| mapping_store::run(store, store_config, store_listeners, token)),
-            Party::start("ID Prover", |token| id_prover::run(prover_config, prover_listeners, token)),
+            Party::start("mapping store", |token| mapping_store::run(mappings, store.config, store.listeners, token)),
+            Party::start("ID Prover", |token| id_prover::run(prover.config, prover.listeners, token)),
         ]);
         let file = folder.join("stack.json");
         let stack = Self { description, file, authority: Arc::clone(authority), keys, parties };
