@@ -11,7 +11,7 @@ use scylla::statement::unprepared::Statement;
 use scylla::statement::{Consistency, SerialConsistency};
 
 use crate::commit::is_applied;
-use crate::error::{Error, failed, is_refusal, unreadable};
+use crate::error::{Error, failed, unreadable};
 use crate::session::Cluster;
 
 /// How long a change of the schema may take.
@@ -71,7 +71,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Reads what is settled, without a prepared statement; nothing if there is no such table.
+    /// Reads what is settled of one partition, without a prepared statement; nothing if there is no such table. ScyllaDB refuses a read
+    /// like this of several partitions in the same words.
     ///
     /// # Errors
     ///
@@ -81,7 +82,7 @@ impl Cluster {
         statement.set_consistency(Consistency::LocalSerial);
         match self.session.query_unpaged(statement, values).await {
             Ok(found) => Ok(Some(found.into_rows_result().map_err(unreadable)?)),
-            Err(error) if is_refusal(&error) => Ok(None),
+            Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))) => Ok(None),
             Err(error) => Err(failed(&error)),
         }
     }

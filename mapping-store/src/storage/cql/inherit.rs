@@ -259,10 +259,10 @@ impl Shared {
     }
 }
 
-/// Whether any bucket was ever written to.
+/// Whether any bucket was ever written to. A quorum has what any store was told is done.
 async fn is_used(cluster: &Cluster) -> Result<bool, StorageError> {
-    let found = cluster.look("SELECT version FROM ks.buckets LIMIT 1", ()).await?;
-    Ok(found.is_some_and(|rows| rows.rows_num() > 0))
+    let any = cluster.prepare(Sort::Read, "SELECT version FROM ks.buckets LIMIT 1").await?;
+    Ok(cluster.read(&any, ()).await?.rows_num() > 0)
 }
 
 /// Changes the state of the database, if the try of the move is still `expected`.

@@ -1,4 +1,4 @@
-//! Passwords and TLS.
+//! Passwords, rights and TLS.
 
 use std::fs;
 
@@ -55,6 +55,8 @@ async fn a_node_that_asks_for_certificates_and_passwords() {
     cql.update(vec![update(1, 0, b"secured")]).await.unwrap();
     assert_eq!(read(&cql, 1).await.unwrap().1, b"secured");
 
+    a_role_without_rights_is_told_so(&right, file).await;
+
     let tls = right.tls.clone().unwrap();
     let with_tls = |tls| ClusterConfig { tls: Some(tls), ..right.clone() };
     let password = Some(file("wrong", "wrong".to_owned()));
@@ -68,4 +70,27 @@ async fn a_node_that_asks_for_certificates_and_passwords() {
         let wrong = ClusterConfig { connect_timeout_ms: 2000, ..wrong };
         assert!(matches!(Cql::connect(&wrong).await, Err(StorageError::Failed(_))));
     }
+}
+
+/// What may not be read is neither missing nor unused.
+async fn a_role_without_rights_is_told_so(right: &ClusterConfig, file: impl Fn(&str, String) -> std::path::PathBuf) {
+    let owner = Cluster::open(right).await.unwrap();
+    let role = async |name: &str, rights: &[&str]| {
+        let create = format!("CREATE ROLE {name} WITH PASSWORD = '{name}' AND LOGIN = true");
+        let grants = rights.iter().map(|right| format!("GRANT {right} TO {name}"));
+        for statement in std::iter::once(create).chain(grants) {
+            owner.session().query_unpaged(statement, ()).await.unwrap();
+        }
+        let password_file = Some(file(name, name.to_owned()));
+        ClusterConfig { username: Some(name.to_owned()), password_file, ..right.clone() }
+    };
+    let denied = |outcome: Result<Cql, StorageError>| {
+        let error = outcome.err().unwrap().to_string();
+        assert!(error.contains("right to perform"), "{error}");
+    };
+    denied(Cql::connect(&role("stranger", &[]).await).await);
+    let about = ["SELECT ON secured.about", "MODIFY ON secured.about"];
+    denied(Cql::connect_to_move(&role("mover", &about).await).await);
+    // No move was begun.
+    Cql::connect(right).await.unwrap();
 }
