@@ -115,7 +115,7 @@ pub async fn create(config: &StoreConfig, folder: &Path, clock: &Clock) -> Resul
     refuse_cluster(config)?;
     let database = claim(folder)?.join(DATABASE);
     if control::ask(&config.folder, &Request::Backup(database.clone()), |_| {}).await?.is_none() {
-        Rocks::open(&config.folder, config.cache_bytes)?.checkpoint(&database)?;
+        Rocks::open_existing(&config.folder, config.cache_bytes)?.checkpoint(&database)?;
     }
     let mut description = {
         let copy = Rocks::open_read_only(&database, config.cache_bytes)?;
@@ -209,8 +209,7 @@ pub async fn restore(
         file.sync_all().map_err(failed(&to))?;
     }
     {
-        let store =
-            Store::open_to_bring_forward(&StoreConfig { folder: copy.0.clone(), ..config.clone() }, clock.clone())?;
+        let store = Store::open_existing(&StoreConfig { folder: copy.0.clone(), ..config.clone() }, clock.clone())?;
         store.check().await?;
         if accept_loss {
             store.brought_forward().await?;

@@ -191,7 +191,7 @@ async fn rotate(config: &StoreConfig) -> Result<Ended, Trouble> {
     let watch = |rotating: Rotating| bar.at(rotating.done, rotating.all);
     let asked = control::ask(&config.folder, &Request::RotateHashKey, watch).await.map_err(Trouble::new)?;
     if asked.is_none() {
-        let store = Store::open_to_bring_forward(config, system_clock()).map_err(Trouble::new)?;
+        let store = Store::open_existing(config, system_clock()).map_err(Trouble::new)?;
         store.begin_rotation().await.map_err(Trouble::new)?;
         store.rotate(watch).await.map_err(Trouble::new)?;
     }

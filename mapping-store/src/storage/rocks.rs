@@ -75,11 +75,7 @@ impl Rocks {
 
     /// As [`Rocks::open`], and refuses a folder without a database.
     pub(crate) fn open_existing(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        // RocksDB makes the folder before it finds nothing there.
-        if !folder.join("CURRENT").is_file() {
-            let reason = "there is no database".to_owned();
-            return Err(StorageError::Open { folder: folder.to_owned(), reason });
-        }
+        refuse_missing(folder)?;
         Self::open(folder, cache_bytes)
     }
 
@@ -119,6 +115,7 @@ impl Rocks {
     ///
     /// As [`Rocks::open`].
     pub fn open_read_only(folder: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        refuse_missing(folder)?;
         let memory = Memory::of(cache_bytes);
         let (mut options, families) = options::all(&memory);
         options.create_if_missing(false);
@@ -328,6 +325,14 @@ impl Storage for Rocks {
         let figures = options::figures(&self.db, &self.options);
         Figures { memory_bytes: figures.memory_bytes + self.recent.bytes(), ..figures }
     }
+}
+
+/// RocksDB makes the folder before it finds nothing there.
+fn refuse_missing(folder: &Path) -> Result<(), StorageError> {
+    if folder.join("CURRENT").is_file() {
+        return Ok(());
+    }
+    Err(StorageError::Open { folder: folder.to_owned(), reason: "there is no database".to_owned() })
 }
 
 fn shard_count(state: &State) -> u32 {

@@ -11,7 +11,7 @@ pub(crate) mod rotation;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -121,7 +121,7 @@ impl Store {
     ///
     /// [`OpenError`] names the file or setting.
     pub fn open(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        let storage = Self::embedded(config)?;
+        let storage = Self::embedded(config, Rocks::open)?;
         restored::refuse(&storage)?;
         Self::over_rocks(storage, config, clock)
     }
@@ -133,7 +133,16 @@ impl Store {
     ///
     /// [`OpenError`] names the file or setting.
     pub fn open_to_bring_forward(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        Self::over_rocks(Self::embedded(config)?, config, clock)
+        Self::over_rocks(Self::embedded(config, Rocks::open)?, config, clock)
+    }
+
+    /// As [`Store::open_to_bring_forward`], and refuses a folder without a database: for those who change what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the file or setting.
+    pub(crate) fn open_existing(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+        Self::over_rocks(Self::embedded(config, Rocks::open_existing)?, config, clock)
     }
 
     /// Opens an embedded database to read it: a backup, or one that nobody serves. Nothing is changed in it, nothing can be published.
@@ -187,13 +196,16 @@ impl Store {
     }
 
     /// Opens the folder's database. Settings first: a wrong one creates nothing.
-    fn embedded(config: &StoreConfig) -> Result<Rocks, OpenError> {
+    fn embedded(
+        config: &StoreConfig,
+        open: impl FnOnce(&Path, usize) -> Result<Rocks, StorageError>,
+    ) -> Result<Rocks, OpenError> {
         if config.cluster.is_some() {
             return Err(OpenError::Cluster);
         }
         config.trust()?;
         config.issuers()?;
-        let storage = Rocks::open(&config.folder, config.cache_bytes)?;
+        let storage = open(&config.folder, config.cache_bytes)?;
         moved::refuse(&storage)?;
         Ok(storage)
     }

@@ -9,6 +9,7 @@ use mapping_store::backup::{self, BackupError};
 use mapping_store::config::StoreConfig;
 use mapping_store::follow::{FollowConfig, FollowError, Follower, PlaybackError};
 use mapping_store::import::{Import, ImportError, Imported, import};
+use mapping_store::storage::StorageError;
 use mapping_store::{OpenError, Store, verify};
 use protocol::lookup::Outcome;
 use service::CancellationToken;
@@ -261,6 +262,20 @@ async fn nothing_is_put_over_something_or_from_something_else() {
     std::fs::remove_dir_all(stranger.path("database")).unwrap();
     assert!(matches!(restore(&stranger, &backup).await, Err(BackupError::Open(OpenError::HashKey(_)))));
     assert!(!stranger.path("database").exists() && !elsewhere.path("database").exists());
+}
+
+/// What is not there is not made by looking for it.
+#[tokio::test]
+async fn nothing_is_backed_up_or_read_where_nothing_is() {
+    let place = Place::new();
+    drop(place.open());
+    let mistyped = StoreConfig { folder: place.path("mistyped"), ..store_of(&place) };
+    let made = backup::create(&mistyped, &place.path("backup"), &place.clock()).await;
+    assert!(matches!(made, Err(BackupError::Storage(StorageError::Open { folder, .. })) if folder == mistyped.folder));
+    assert!(backup::database_of(&place.path("backup")).is_none());
+    let read = Store::open_read_only(&mistyped, place.clock());
+    assert!(matches!(read, Err(OpenError::Storage(StorageError::Open { .. }))));
+    assert!(!mistyped.folder.exists());
 }
 
 /// Every file, one bit each.

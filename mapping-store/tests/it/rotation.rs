@@ -193,3 +193,15 @@ async fn a_key_that_is_lost_is_not_made_anew() {
     assert!(refused.contains("nothing is found"), "{refused}");
     assert!(!place.path("hash.key").exists());
 }
+
+/// With a folder that is mistyped, the key of the database that is meant stays.
+#[tokio::test]
+async fn no_key_is_changed_where_no_database_is() {
+    let place = Place::at_present();
+    drop(place.open());
+    let before = keys(&place);
+    let changed = Binary::of(&place, "mistyped", "").run(&["rotate-hash-key"]);
+    assert_eq!(changed.status.code(), Some(2));
+    assert_eq!(keys(&place), before);
+    assert!(!place.path("mistyped").exists());
+}
