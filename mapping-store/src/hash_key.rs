@@ -58,6 +58,13 @@ pub(crate) struct Known {
     pub(crate) used: bool,
 }
 
+impl Known {
+    /// Whether it was never opened with a key.
+    pub(crate) fn is_new(&self) -> bool {
+        self.checks.is_empty() && !self.used
+    }
+}
+
 /// The keys to work with.
 pub(crate) struct Settled {
     pub(crate) ring: Ring,
@@ -110,7 +117,7 @@ impl Source {
         generate: impl FnOnce() -> [u8; KEY_BYTES],
     ) -> Result<Settled, HashKeyError> {
         let Some(mut ring) = self.read()? else {
-            if known.used || !known.checks.is_empty() {
+            if !known.is_new() {
                 return Err(HashKeyError::Missing(self.to_string()));
             }
             let ring = Ring::of(LabelKey::new(generate()));
@@ -121,8 +128,7 @@ impl Source {
             return Err(HashKeyError::Other(self.to_string()));
         }
         // Nothing stands under the old key: nothing was published yet, or all has moved.
-        let unused = known.checks.is_empty() && !known.used;
-        if ring.previous.is_some() && (unused || known.checks == [ring.current.check()]) {
+        if ring.previous.is_some() && (known.is_new() || known.checks == [ring.current.check()]) {
             ring.previous = None;
             self.write(&ring).unwrap_or_else(|error| tracing::warn!(%error, "the old hash key can be taken out"));
         }

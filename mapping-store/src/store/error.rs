@@ -22,6 +22,12 @@ pub enum OpenError {
     /// The hash key.
     #[error(transparent)]
     HashKey(#[from] HashKeyError),
+    /// The receipt key is not there, and the database was made with one.
+    #[error(
+        "there is no receipt key in {0}, and the database was made with one: put it back. If it is lost for good, put a new one there \
+         (64 hexadecimal digits, mode 0600) and give everybody its public half: clients pin it"
+    )]
+    NoReceiptKey(PathBuf),
     /// Restored from a backup and not brought forward.
     #[error(
         "the database was restored from a backup that ends at number {0}; bring it forward with `follow`, or with `import \

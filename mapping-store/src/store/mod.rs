@@ -20,6 +20,7 @@ use protocol::trust::TrustAnchors;
 use protocol::{PublicKey, SigningKey, Timestamp};
 use service::secret_file;
 use tokio::sync::{Mutex, Notify, watch};
+use zeroize::Zeroizing;
 
 use crate::config::StoreConfig;
 use crate::hash_key::{self, HashKeyError};
@@ -78,6 +79,12 @@ struct Shared<S> {
     clock: Clock,
 }
 
+/// The keys of a store.
+struct Keys {
+    ring: Ring,
+    receipt: SigningKey,
+}
+
 /// A document that has been handed in.
 pub(crate) struct Submitted(Answer<Written>);
 
@@ -115,7 +122,7 @@ impl Store {
         Self::of_either(config, clock, Self::open_read_only).await
     }
 
-    /// Opens the embedded database, creating it and its keys if they are missing.
+    /// Opens the embedded database, creating it if it is missing, and with it its keys.
     ///
     /// # Errors
     ///
@@ -145,7 +152,8 @@ impl Store {
         Self::over_rocks(Self::embedded(config, Rocks::open_existing)?, config, clock)
     }
 
-    /// Opens an embedded database to read it: a backup, or one that nobody serves. Nothing is changed in it, nothing can be published.
+    /// Opens an embedded database to read it: a backup, or one that nobody serves. Nothing is changed in it, nothing can be published,
+    /// no key is made.
     ///
     /// # Errors
     ///
@@ -158,8 +166,9 @@ impl Store {
         if known.checks.iter().any(|check| !ring.checks().contains(check)) {
             return Err(HashKeyError::Other(source.to_string()).into());
         }
+        let keys = Keys { ring, receipt: receipt_key(config, false)? };
         let heads = storage.heads();
-        Self::over(Engine::Rocks(Box::new(storage)), heads, ring, config, clock)
+        Self::over(Engine::Rocks(Box::new(storage)), heads, keys, config, clock)
     }
 
     /// Creates what the stores of a cluster share: keyspace and tables, the hash key and the receipt key. What is there stays. Both key
@@ -175,11 +184,11 @@ impl Store {
         let checks = storage.note(hash_key::NOTE).await?.unwrap_or_default().as_chunks().0.to_vec();
         let used = storage.heads().await?.iter().any(|head| *head > 0);
         let known = hash_key::Known { checks, used };
+        receipt_key(config, known.is_new())?;
         let settled = hash_key::Source::of(&config.hash_key_file).settle(&known, rand::random)?;
         if settled.changed {
             storage.set_note(hash_key::NOTE, Some(settled.ring.checks().as_flattened())).await?;
         }
-        secret_file::read_or_create::<32>(&config.receipt_key_file, rand::random)?;
         Ok(())
     }
 
@@ -211,13 +220,15 @@ impl Store {
     }
 
     fn over_rocks(storage: Rocks, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        let settled = hash_key::Source::of(&config.hash_key_file).settle(&known(&storage)?, rand::random)?;
+        let known = known(&storage)?;
+        let receipt = receipt_key(config, known.is_new())?;
+        let settled = hash_key::Source::of(&config.hash_key_file).settle(&known, rand::random)?;
         if settled.changed {
             storage.write_note(hash_key::MOVED_NOTE, None)?;
             storage.write_note(hash_key::NOTE, Some(settled.ring.checks().as_flattened()))?;
         }
-        let heads = storage.heads();
-        Self::over(Engine::Rocks(Box::new(storage)), heads, settled.ring, config, clock)
+        let (heads, keys) = (storage.heads(), Keys { ring: settled.ring, receipt });
+        Self::over(Engine::Rocks(Box::new(storage)), heads, keys, config, clock)
     }
 
     /// Makes no key: one that only this process has would part it from the others.
@@ -226,16 +237,17 @@ impl Store {
         config.issuers()?;
         let source = hash_key::Source::of(&config.hash_key_file);
         let ring = source.read()?.ok_or_else(|| OpenError::NotShared(config.hash_key_file.clone()))?;
-        if secret_file::read(&config.receipt_key_file)?.is_none() {
-            return Err(OpenError::NotShared(config.receipt_key_file.clone()));
-        }
+        let receipt = match receipt_key(config, false) {
+            Err(OpenError::NoReceiptKey(missing)) => return Err(OpenError::NotShared(missing)),
+            receipt => receipt?,
+        };
         let storage = Cql::connect(cluster).await?;
         let checks = storage.note(hash_key::NOTE).await?.ok_or(OpenError::NoHashKey)?;
         if checks != ring.checks().as_flattened() {
             return Err(HashKeyError::Other(source.to_string()).into());
         }
-        let heads = storage.heads().await?;
-        Self::over(Engine::Cql(storage), heads, ring, config, clock)
+        let (heads, keys) = (storage.heads().await?, Keys { ring, receipt });
+        Self::over(Engine::Cql(storage), heads, keys, config, clock)
     }
 
     /// Copies the database as it is now into `folder`, which must not exist. Publications go on meanwhile.
@@ -285,10 +297,10 @@ impl Store {
 
 impl<S: Storage> Store<S> {
     /// A store over an open engine whose shards end at `heads`.
-    fn over(storage: S, heads: Vec<u64>, ring: Ring, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
+    fn over(storage: S, heads: Vec<u64>, keys: Keys, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
         let (trust, issuers) = (config.trust()?, config.issuers()?);
+        let Keys { ring, receipt: receipt_key } = keys;
         let labels = Arc::new(Labels::new(ring));
-        let receipt_key = SigningKey::from_seed(&secret_file::read_or_create(&config.receipt_key_file, rand::random)?);
         let storage = Arc::new(storage);
         let heads: Arc<[_]> = heads.into_iter().map(watch::Sender::new).collect();
         let writer = Writer::start(Parts {
@@ -407,4 +419,15 @@ impl<S: Storage> Store<S> {
 fn known(storage: &Rocks) -> Result<hash_key::Known, StorageError> {
     let checks = storage.read_note(hash_key::NOTE)?.unwrap_or_default().as_chunks().0.to_vec();
     Ok(hash_key::Known { checks, used: storage.heads().iter().any(|head| *head > 0) })
+}
+
+/// The key that signs receipts. Clients know it, so a database that was opened with one is given no other.
+fn receipt_key(config: &StoreConfig, may_create: bool) -> Result<SigningKey, OpenError> {
+    let file = &config.receipt_key_file;
+    let seed = match secret_file::read_key::<32>(file)? {
+        Some(seed) => seed,
+        None if may_create => Zeroizing::new(secret_file::read_or_create(file, rand::random)?),
+        None => return Err(OpenError::NoReceiptKey(file.clone())),
+    };
+    Ok(SigningKey::from_seed(&seed))
 }

@@ -78,12 +78,12 @@ impl Place {
         Store::open(&self.config(), self.clock()).unwrap()
     }
 
-    fn ring(&self) -> Ring {
-        Ring::of(crate::label::LabelKey::new([5; 32]))
+    fn keys(&self) -> Keys {
+        Keys { ring: Ring::of(crate::label::LabelKey::new([5; 32])), receipt: key(97) }
     }
 
     fn memory(&self, shards: u32) -> Store<Memory> {
-        Store::over(Memory::new(shards), vec![0; shards as usize], self.ring(), &self.config(), self.clock()).unwrap()
+        Store::over(Memory::new(shards), vec![0; shards as usize], self.keys(), &self.config(), self.clock()).unwrap()
     }
 }
 

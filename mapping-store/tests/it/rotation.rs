@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use client::http::HttpClient;
+use mapping_store::backup::{self, BackupError};
+use mapping_store::config::StoreConfig;
 use mapping_store::store::Rotating;
-use mapping_store::{Store, verify};
+use mapping_store::{OpenError, Store, verify};
 use protocol::lookup::{Answer, LookupRequest, Outcome};
 use protocol::media;
 use rand::RngExt as _;
@@ -192,6 +194,32 @@ async fn a_key_that_is_lost_is_not_made_anew() {
     let refused = Store::open(&place.config().store, place.clock()).err().unwrap().to_string();
     assert!(refused.contains("nothing is found"), "{refused}");
     assert!(!place.path("hash.key").exists());
+}
+
+/// Nor is the one that signs receipts: not to serve, to read or to restore.
+#[tokio::test]
+async fn a_receipt_key_that_is_lost_is_not_made_anew() {
+    let place = Place::new();
+    place.open().publish(&Paper::of(1).bytes()).await.unwrap();
+    let (config, kept) = (place.config().store, place.path("backup"));
+    let lost = place.path("receipt.key");
+    std::fs::remove_file(&lost).unwrap();
+    for open in [Store::open, Store::open_to_bring_forward, Store::open_read_only] {
+        let opened = open(&config, place.clock());
+        assert!(matches!(opened, Err(OpenError::NoReceiptKey(file)) if file == lost));
+    }
+    // A copy is made without any key.
+    backup::create(&config, &kept, &place.clock()).await.unwrap();
+    let elsewhere = StoreConfig { folder: place.path("elsewhere"), ..config.clone() };
+    let restored = backup::restore(&elsewhere, &kept, true, &place.clock()).await;
+    assert!(matches!(restored, Err(BackupError::Open(OpenError::NoReceiptKey(file))) if file == lost));
+    assert!(!elsewhere.folder.exists());
+    // Of a new database likewise, once it has been opened with one.
+    let new = StoreConfig { folder: place.path("new"), hash_key_file: place.path("new.key"), ..config };
+    drop(Store::open(&new, place.clock()).unwrap());
+    std::fs::remove_file(&lost).unwrap();
+    assert!(matches!(Store::open(&new, place.clock()), Err(OpenError::NoReceiptKey(_))));
+    assert!(!lost.exists());
 }
 
 /// With a folder that is mistyped, the key of the database that is meant stays.
