@@ -1,11 +1,14 @@
 //! The store's configuration: `docs/samples/mapping-store.toml` shows every setting.
 
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use protocol::cpi::{Cpi, CpiError};
+use protocol::credential::MAX_PROVER_BYTES;
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
 use serde::{Deserialize, Deserializer};
-use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate};
+use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
 
 use crate::issuers::{Issuer, Issuers};
 use crate::storage::ClusterConfig;
@@ -36,9 +39,10 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreConfig {
-    /// The provider's name, as in its receipts.
+    /// The provider's name, as in its receipts: 1 to 253 bytes.
     pub provider: String,
-    /// The folder of the database; with a cluster, of what is this process's own: its control socket.
+    /// The folder of the database. Not looked at with a cluster.
+    #[serde(default)]
     pub folder: PathBuf,
     /// A cluster to keep the database in, instead of the folder. Any number of stores may share it, with the same `hash_key_file` and
     /// `receipt_key_file`.
@@ -116,6 +120,26 @@ const fn default_answer() -> usize {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The provider's name: no client would take what is signed with another one.
+    #[error("store: provider must be 1 to {MAX_PROVER_BYTES} bytes, without control characters")]
+    Provider,
+    /// Nowhere to keep anything.
+    #[error("store: folder is needed, or [store.cluster]")]
+    NoFolder,
+    /// A setting of the cluster.
+    #[error("store: {0}")]
+    Cluster(cluster::Error),
+    /// TLS to the cluster.
+    #[error("store: settings of the cluster: tls: {0}")]
+    ClusterTls(TlsError),
+    /// The password for the cluster.
+    #[error("store: settings of the cluster: password_file: cannot read {path}: {reason}")]
+    ClusterPassword {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: io::Error,
+    },
     /// No prover: nothing could ever be published.
     #[error("store: at least one [[store.prover]] is needed")]
     NoProver,
@@ -153,15 +177,14 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Checks all settings and reads the TLS files that they name.
+    /// Checks all settings and reads the files that they name, but for the store's two keys.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] names the setting.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.listener.check()?;
-        self.store.trust()?;
-        self.store.issuers()?;
+        self.store.check()?;
         let mut named = false;
         for certificates in [&self.gateways, &self.followers] {
             certificates.read().ok_or(ConfigError::Fingerprint)?;
@@ -184,6 +207,21 @@ impl Config {
 }
 
 impl StoreConfig {
+    /// Checks the settings, and reads the files that a connection to a cluster needs.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let is_short = (1..=MAX_PROVER_BYTES).contains(&self.provider.len());
+        if !is_short || self.provider.chars().any(char::is_control) {
+            return Err(ConfigError::Provider);
+        }
+        self.trust()?;
+        self.issuers()?;
+        match &self.cluster {
+            Some(cluster) => check_cluster(cluster),
+            None if self.folder.as_os_str().is_empty() => Err(ConfigError::NoFolder),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn trust(&self) -> Result<TrustAnchors, ConfigError> {
         if self.provers.is_empty() {
             return Err(ConfigError::NoProver);
@@ -198,6 +236,15 @@ impl StoreConfig {
     pub(crate) fn issuers(&self) -> Result<Issuers, ConfigError> {
         self.issuers.iter().map(IssuerTable::read).collect::<Result<_, _>>().map(Issuers::new)
     }
+}
+
+fn check_cluster(cluster: &ClusterConfig) -> Result<(), ConfigError> {
+    cluster.check().map_err(ConfigError::Cluster)?;
+    if let Some(path) = &cluster.password_file {
+        let unreadable = |reason| ConfigError::ClusterPassword { path: path.clone(), reason };
+        fs::read_to_string(path).map_err(unreadable)?;
+    }
+    cluster.tls.as_ref().map_or(Ok(()), |tls| tls.load().map(drop).map_err(ConfigError::ClusterTls))
 }
 
 impl IssuerTable {

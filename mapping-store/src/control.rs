@@ -1,4 +1,4 @@
-//! What an operator asks of a running store: a socket in the database's folder, for the store's own user and root.
+//! What an operator asks of a running store: a socket in the folder of an embedded database, for the store's own user and root.
 //!
 //! One request on a connection, one line of JSON: `{"backup": "/absolute/folder"}` or `"rotate_hash_key"`. Answers are lines
 //! of JSON: `{"progress": [done, all]}`, and at the end `"done"` or `{"failed": "why"}`.
@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::store::{Rotating, RotationError, Store};
+use crate::store::{Rotating, Store};
 
 const NAME: &str = "control";
 const OWNER_ONLY: u32 = 0o600;
@@ -109,7 +109,6 @@ async fn answer(store: Store, stream: UnixStream) -> io::Result<()> {
             Ok(()) => Reply::Done,
             Err(error) => Reply::Failed(error.to_string()),
         },
-        Ok(Request::RotateHashKey) if store.is_shared() => Reply::Failed(RotationError::Cluster.to_string()),
         Ok(Request::RotateHashKey) => match store.begin_rotation().await {
             Ok(()) => tell(&store, &mut stream).await?,
             Err(error) => Reply::Failed(error.to_string()),

@@ -110,15 +110,15 @@ pub async fn run(
     let sweeping = tokio::spawn(sweep(app.store.clone(), shutdown.clone()));
     let observing = tokio::spawn(observe(app.store.clone(), readiness.clone(), shutdown.clone()));
     let rotating = tokio::spawn(rotate(app.store.clone(), shutdown.clone()));
-    let control = tokio::spawn(control::serve(app.store.clone(), config.store.folder, shutdown.clone()));
+    // What can be asked there is about an embedded database, and the folder is ours by its lock.
+    let control = (!app.store.is_shared())
+        .then(|| tokio::spawn(control::serve(app.store.clone(), config.store.folder, shutdown.clone())));
     readiness.set_ready(true);
     tracing::info!("mapping store serving");
     let drained = serve(listeners.public, TowerToHyperService::new(router(app)), shutdown).await;
     readiness.set_ready(false);
     tracing::info!(finished = drained.finished, cut_off = drained.cut_off, "mapping store drained");
-    for task in
-        [Some(limits), Some(sweeping), Some(observing), Some(rotating), Some(control), admin].into_iter().flatten()
-    {
+    for task in [Some(limits), Some(sweeping), Some(observing), Some(rotating), control, admin].into_iter().flatten() {
         // A task that panicked has said so already.
         let _ = task.await;
     }

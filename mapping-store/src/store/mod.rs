@@ -212,8 +212,7 @@ impl Store {
         if config.cluster.is_some() {
             return Err(OpenError::Cluster);
         }
-        config.trust()?;
-        config.issuers()?;
+        config.check()?;
         let storage = open(&config.folder, config.cache_bytes)?;
         moved::refuse(&storage)?;
         Ok(storage)
@@ -233,8 +232,7 @@ impl Store {
 
     /// Makes no key: one that only this process has would part it from the others.
     async fn over_cluster(cluster: &ClusterConfig, config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        config.trust()?;
-        config.issuers()?;
+        config.check()?;
         let source = hash_key::Source::of(&config.hash_key_file);
         let ring = source.read()?.ok_or_else(|| OpenError::NotShared(config.hash_key_file.clone()))?;
         let receipt = match receipt_key(config, false) {

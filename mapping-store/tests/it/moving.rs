@@ -98,6 +98,7 @@ async fn a_provider_moves_into_a_cluster_and_loses_nothing() {
         }
     }
     assert_eq!(first.store.check().await.unwrap().entries, u64::from(LATER) + 3);
+    assert_eq!(std::fs::read_dir(&config.store.folder).unwrap().count(), 0, "they have no control socket");
     // What was removed or withdrawn stays so; what is new at one is found at the other.
     assert_eq!(before[1].outcome, Outcome::NeverMapped);
     let receipt = first.publish_paper(&Paper::of(LATER)).await;
