@@ -15,6 +15,7 @@ use protocol::Signed;
 use protocol::authenticated::VerifiedMapping;
 use protocol::cpi::Cpi;
 use protocol::removal::Removal;
+use service::CancellationToken;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::label::{Labels, Ring};
@@ -26,6 +27,8 @@ use work::Work;
 
 /// Publications that may wait; further ones are refused at once.
 const QUEUE: usize = 4096;
+/// How long after the last handle is gone the writer goes on with what waits. Nobody has been told of it yet.
+const FINISHING: Duration = Duration::from_secs(5);
 
 /// A verified document on its way into the database.
 pub(crate) enum Document {
@@ -112,9 +115,10 @@ pub(crate) struct Parts<S> {
     pub(crate) heads: Arc<[watch::Sender<u64>]>,
 }
 
-/// A handle to the writer; the thread ends when it is dropped.
+/// A handle to the writer; the thread ends when it is dropped, once what waits is written or [`FINISHING`] is over.
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Job>>,
+    closing: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -125,11 +129,35 @@ impl Writer {
     ///
     /// If the system refuses a thread or a timer.
     pub(crate) fn start<S: Storage>(parts: Parts<S>) -> io::Result<Self> {
+        Self::start_to_finish_within(FINISHING, parts)
+    }
+
+    fn start_to_finish_within<S: Storage>(finishing: Duration, parts: Parts<S>) -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let closing = CancellationToken::new();
+        let closed = closing.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let work = move || runtime.block_on(Work::new(parts).run(jobs));
+        let work = move || {
+            let late = async {
+                closed.cancelled().await;
+                tokio::time::sleep(finishing).await;
+            };
+            runtime.block_on(async {
+                // As if the process were killed: what was not acknowledged may or may not have been done.
+                tokio::select! {
+                    biased;
+                    () = Work::new(parts).run(jobs) => {}
+                    () = late => tracing::warn!("the database is silent; publications that waited for it are given up"),
+                }
+            });
+        };
         let thread = std::thread::Builder::new().name("mapping-writer".to_owned()).spawn(work)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), closing, thread: Some(thread) })
+    }
+
+    /// Whether anything that is handed in will be written: not once the thread has panicked.
+    pub(crate) fn is_running(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_closed())
     }
 
     /// Hands in a document: its turn is settled when this returns. The answer comes once it is durable, or refused.
@@ -185,9 +213,44 @@ impl<T> Answer<T> {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
+        self.closing.cancel();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so already.
             let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::LabelKey;
+    use crate::storage::memory::Memory;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    /// A cluster that is silent keeps no process from ending.
+    #[test]
+    fn what_a_silent_database_keeps_waiting_is_given_up() {
+        let (storage, clock) = (Arc::new(Memory::new(1)), Arc::new(|| protocol::Timestamp::from_seconds(7)));
+        storage.fall_silent();
+        let parts = Parts {
+            storage,
+            labels: Arc::new(Labels::new(Ring::of(LabelKey::new([5; 32])))),
+            horizon: Duration::ZERO,
+            clock,
+            heads: Arc::new([]),
+        };
+        let writer = Writer::start_to_finish_within(Duration::from_millis(1), parts).unwrap();
+        let (swept, waits) = (writer.sweep(1).unwrap(), writer.sweep(1).unwrap());
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(writer);
+            ended.send(()).unwrap();
+        });
+        end.recv_timeout(DEADLINE).unwrap();
+        for answer in [swept, waits] {
+            assert_eq!(futures_util::FutureExt::now_or_never(answer.wait()), Some(Err(WriteError::Failed)));
         }
     }
 }

@@ -42,7 +42,7 @@ const MAX_PUBLISHERS: usize = 100_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// Records swept in one step; publications come between steps.
 const SWEEP_STEP: usize = 256;
-/// How often the engine is asked whether it answers.
+/// How often it is asked whether engine and writer work.
 const READINESS_EVERY: Duration = Duration::from_secs(1);
 /// How often the gauges are read off the engine.
 const OBSERVE_EVERY: Duration = Duration::from_secs(10);
@@ -128,32 +128,29 @@ pub async fn run(
 /// Sweeps until `shutdown`, in steps between which publications come.
 async fn sweep(store: Store, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
-        while !shutdown.is_cancelled() {
-            match store.sweep(SWEEP_STEP).await {
-                Ok(swept) => {
-                    ::metrics::counter!(crate::metrics::SWEPT).increment(swept as u64);
-                    if swept < SWEEP_STEP {
-                        break;
-                    }
-                }
-                // The writer has said why; what is due stays due.
-                Err(_) => break,
+        // If the writer fails it has said why; what is due stays due.
+        while let Some(Ok(swept)) = shutdown.run_until_cancelled(store.sweep(SWEEP_STEP)).await {
+            ::metrics::counter!(crate::metrics::SWEPT).increment(swept as u64);
+            if swept < SWEEP_STEP {
+                break;
             }
         }
     }
 }
 
-/// Ready as long as the engine is; learns what other stores of a cluster publish; sets the gauges.
+/// Watches until `shutdown`, and does not wait for an engine that is silent then.
 async fn observe(store: Store, readiness: Readiness, shutdown: CancellationToken) {
+    shutdown.run_until_cancelled(watch(&store, &readiness)).await;
+}
+
+/// Ready as long as the store is; learns what other stores of a cluster publish; sets the gauges.
+async fn watch(store: &Store, readiness: &Readiness) {
     let (mut ready, mut observed) = (true, None);
     loop {
         let is_ready = store.is_ready().await;
         if is_ready != ready {
             ready = is_ready;
             tracing::warn!(ready, "the engine's readiness has changed");
-        }
-        if shutdown.is_cancelled() {
-            return;
         }
         readiness.set_ready(ready);
         if observed.is_none_or(|at: Instant| at.elapsed() >= OBSERVE_EVERY) {
@@ -163,9 +160,7 @@ async fn observe(store: Store, readiness: Readiness, shutdown: CancellationToken
             }
             store.observe().await;
         }
-        if shutdown.run_until_cancelled(tokio::time::sleep(READINESS_EVERY)).await.is_none() {
-            return;
-        }
+        tokio::time::sleep(READINESS_EVERY).await;
     }
 }
 

@@ -25,6 +25,7 @@ struct Kept {
     notes: HashMap<String, Vec<u8>>,
     tally: Tally,
     fails: Option<StorageError>,
+    is_silent: bool,
 }
 
 impl Memory {
@@ -35,6 +36,11 @@ impl Memory {
     /// From here on updates fail like this, or no longer.
     pub(crate) fn fail(&self, with: Option<StorageError>) {
         self.kept().fails = with;
+    }
+
+    /// From here on nobody hears what is due.
+    pub(crate) fn fall_silent(&self) {
+        self.kept().is_silent = true;
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -126,6 +132,9 @@ impl Storage for Memory {
     }
 
     async fn due(&self, until: Timestamp, most: usize) -> Result<Vec<Label>, StorageError> {
+        if self.kept().is_silent {
+            std::future::pending::<()>().await;
+        }
         let kept = self.kept();
         Ok(kept.due.iter().take_while(|(time, _)| *time <= until).take(most).map(|(_, label)| *label).collect())
     }

@@ -267,12 +267,13 @@ impl Store {
         matches!(*self.shared.storage, Engine::Cql(_))
     }
 
-    /// Whether the engine answers.
+    /// Whether the engine answers and publications are written.
     pub(crate) async fn is_ready(&self) -> bool {
-        match &*self.shared.storage {
+        let answers = match &*self.shared.storage {
             Engine::Rocks(_) => true,
             Engine::Cql(cluster) => cluster.is_ready().await,
-        }
+        };
+        answers && self.shared.writer.is_running()
     }
 
     /// Learns what other stores of the same cluster have published, for those who wait for it.

@@ -401,3 +401,28 @@ async fn a_follower_takes_back_what_was_taken_back() {
         )
     );
 }
+
+/// What ends its thread ends the store's readiness, though lookups go on.
+#[tokio::test]
+async fn a_store_whose_writer_is_gone_is_not_ready() {
+    let place = Place::new();
+    let is_broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (broken, now) = (Arc::clone(&is_broken), place.clock());
+    let clock: Clock = Arc::new(move || {
+        assert!(!broken.load(Ordering::SeqCst), "the clock is broken");
+        now()
+    });
+    let store = Store::open(&place.config(), clock).unwrap();
+    assert_eq!(store.sweep(1).await, Ok(0));
+    assert!(store.is_ready().await);
+    is_broken.store(true, Ordering::SeqCst);
+    assert_eq!(store.sweep(1).await, Err(PublishError::Failed));
+    // The queue goes with the thread, a moment after the answer.
+    let gone = async {
+        while store.is_ready().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+    assert_eq!(store.sweep(1).await, Err(PublishError::Busy));
+}
