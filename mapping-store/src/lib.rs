@@ -13,8 +13,9 @@
 //! | [`verify`] | a database or backup against itself and what its documents prove |
 //! | [`moving`] | an embedded database carried into a cluster |
 //! | [`import`] | many documents from a file; a kept change feed played back |
-//! | [`command`] | the command line |
-//! | `control` | what an operator asks of a running store |
+//! | [`command`] | the command line: serving and following; backups, imports, checks, the schema of a cluster, the hash key |
+//! | `control` | what an operator asks of a running store with an embedded database |
+//! | `cores` | the same work on many things, on all cores |
 //! | `hash_key` | where the key of the labels comes from |
 //! | `label` | the keyed hash under which a CPI is kept |
 //! | `issuers` | who may remove which CPIs |

@@ -1,5 +1,5 @@
 //! `mapping-store --config FILE`: a mapping store on its own; a gateway reaches it over mutual TLS.
-//! `mapping-store --config FILE COMMAND`: backups, imports, checks, the hash key; `follow` serves as well.
+//! `mapping-store --config FILE COMMAND`: backups, imports, checks, the hash key, a cluster's schema; `follow` serves as well.
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! Commands that do not serve: backup, restore, verify, import, export, and the change of the hash key.
+//! Commands that do not serve: backup, restore, verify, import, export, the change of the hash key, the schema of a cluster, and the move
+//! into it.
 
 use std::fmt;
 use std::io::{self, Write as _};

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    /// A bar over so many `unit`s.
+    /// A bar over bytes, or else over so many of something.
     pub(super) fn new(bytes: bool) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
