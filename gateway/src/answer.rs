@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use documents::key_configuration::MEDIA_TYPE as SIGNED_MEDIA_TYPE;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use service::body::{self, BodyError};
@@ -135,24 +135,11 @@ impl<T: Target> Gateway<T> {
     fn published_keys(&self, method: &Method, headers: &HeaderMap) -> Result<Response<Bytes>, Problem> {
         let (published, now) = self.keys.published();
         let form = preferred(headers).ok_or(Problem::NotAcceptable)?;
-        let (media_type, bytes, tag) = match form {
-            Form::Plain => (PLAIN_MEDIA_TYPE, published.plain, published.plain_tag),
-            Form::Signed => (SIGNED_MEDIA_TYPE, published.signed, published.signed_tag),
+        let form = match form {
+            Form::Plain => published.plain,
+            Form::Signed => published.signed,
         };
-        let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| tags == tag || tags == "*");
-        let mut response = Response::new(if known || method == Method::HEAD { Bytes::new() } else { bytes });
-        if known {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        }
-        let life = published.expires_at.since(now).as_secs();
-        let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        fields.insert(header::VARY, HeaderValue::from_static("Accept"));
-        fields.insert(header::ETAG, tag);
-        if let Ok(life) = HeaderValue::try_from(format!("public, max-age={life}")) {
-            fields.insert(header::CACHE_CONTROL, life);
-        }
-        Ok(response)
+        Ok(form.answer(method, headers, published.expires_at.since(now)))
     }
 }
 

@@ -2,8 +2,8 @@
 //! (RFC 9458 §5.2, §5.3).
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use service::RetryAfter;
+use http::{Response, StatusCode};
+use service::{RetryAfter, problem};
 
 /// What the gateway refuses by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,15 +102,12 @@ impl Problem {
 
     pub(crate) fn response(self) -> Response<Bytes> {
         let (status, name, title) = self.parts();
-        let uri =
+        let kind =
             if self == Self::UnknownKey { OHTTP_KEY.to_owned() } else { format!("urn:mimi-discovery:error:{name}") };
-        let json = format!(r#"{{"type":"{uri}","title":"{title}","status":{}}}"#, status.as_u16());
-        let mut response = Response::new(Bytes::from(json));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Self::TooManyRequests(RetryAfter(seconds)) | Self::TargetUnavailable(RetryAfter(seconds)) = self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        let retry_after = match self {
+            Self::TooManyRequests(after) | Self::TargetUnavailable(after) => Some(after),
+            _ => None,
+        };
+        problem::response(status, &kind, title, retry_after)
     }
 }

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use service::CancellationToken;
-use sha2::{Digest as _, Sha256};
+use service::published::Representation;
 
 use crate::body::{AnswerBody, whole};
 use crate::forward::Gateway;
@@ -25,8 +25,8 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(10);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 struct Copy {
-    plain: Bytes,
-    signed: Option<Bytes>,
+    plain: Representation,
+    signed: Option<Representation>,
     fetched: Instant,
     life: Duration,
 }
@@ -71,30 +71,14 @@ impl Keys {
 
     /// Answers a `GET` or `HEAD` for the keys.
     pub(crate) fn answer(&self, method: &Method, headers: &HeaderMap) -> Result<Response<AnswerBody>, Problem> {
-        let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
-        let copy =
-            copy.as_ref().filter(|copy| copy.fetched.elapsed() < copy.life + self.stale).ok_or(Problem::NoKeys)?;
-        let (media_type, bytes) = match (&copy.signed, wants_signed(headers)) {
-            (Some(signed), true) => (SIGNED, signed),
-            (None, true) => return Err(Problem::NoKeys),
-            (_, false) => (PLAIN, &copy.plain),
+        let (form, life) = {
+            let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = copy.as_ref().map(|copy| (copy, copy.fetched.elapsed()));
+            let (copy, age) = held.filter(|(copy, age)| *age < copy.life + self.stale).ok_or(Problem::NoKeys)?;
+            let form = if wants_signed(headers) { copy.signed.as_ref() } else { Some(&copy.plain) };
+            (form.ok_or(Problem::NoKeys)?.clone(), copy.life.saturating_sub(age))
         };
-        let tag = entity_tag(bytes);
-        let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tags| tags == tag || tags == "*");
-        let body = if known || method == Method::HEAD { Bytes::new() } else { bytes.clone() };
-        let mut response = Response::new(whole(body));
-        if known {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        }
-        let remaining = copy.life.saturating_sub(copy.fetched.elapsed()).as_secs();
-        let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        fields.insert(header::VARY, HeaderValue::from_static("Accept"));
-        fields.insert(header::ETAG, tag);
-        if let Ok(life) = HeaderValue::try_from(format!("public, max-age={remaining}")) {
-            fields.insert(header::CACHE_CONTROL, life);
-        }
-        Ok(response)
+        Ok(form.answer(method, headers, life).map(whole))
     }
 }
 
@@ -103,7 +87,8 @@ async fn fetch(gateway: &Gateway) -> Option<Copy> {
     // A gateway may do without the signed form; one that fails at it is asked again.
     let answer = gateway.fetch_keys(SIGNED).await.filter(|answer| !answer.status().is_server_error())?;
     let signed = good(answer, SIGNED).map(|(_, signed)| signed);
-    Some(Copy { plain, signed, fetched: Instant::now(), life })
+    let signed = signed.map(|signed| Representation::new(SIGNED, signed));
+    Some(Copy { plain: Representation::new(PLAIN, plain), signed, fetched: Instant::now(), life })
 }
 
 /// The life and bytes of a key configuration in the wanted form.
@@ -116,12 +101,6 @@ fn good(response: Response<Bytes>, media_type: &str) -> Option<(Duration, Bytes)
     let max_age = control.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse().ok());
     let life = Duration::from_secs(max_age.unwrap_or_default()).clamp(SHORTEST_LIFE, LONGEST_LIFE);
     Some((life, response.into_body()))
-}
-
-fn entity_tag(bytes: &[u8]) -> HeaderValue {
-    let hash = Sha256::digest(bytes);
-    let digits: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::try_from(format!("\"{digits}\"")).expect("hexadecimal digits in quotes are a header value")
 }
 
 /// Whether the signed form is asked for; everything else, a missing `Accept` included, gets the plain one.
@@ -142,7 +121,7 @@ mod tests {
     /// The answer from a copy that was fetched so long ago.
     fn answer(age: Duration) -> Result<Response<AnswerBody>, Problem> {
         let fetched = Instant::now().checked_sub(age).unwrap();
-        let copy = Copy { plain: "plain".into(), signed: None, fetched, life: LIFE };
+        let copy = Copy { plain: Representation::new(PLAIN, "plain"), signed: None, fetched, life: LIFE };
         let keys = Keys { copy: Mutex::new(Some(copy)), stale: STALE };
         keys.answer(&Method::GET, &HeaderMap::new())
     }

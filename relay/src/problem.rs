@@ -1,8 +1,7 @@
 //! The relay's own answers: constant problem documents (RFC 9457), so that none tells clients apart.
 
-use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
-use service::RetryAfter;
+use http::{Response, StatusCode};
+use service::{RetryAfter, problem};
 
 use crate::body::{AnswerBody, whole};
 
@@ -61,14 +60,7 @@ impl Problem {
 
     pub(crate) fn response(self) -> Response<AnswerBody> {
         let (status, name, title) = self.parts();
-        let json =
-            format!(r#"{{"type":"urn:mimi-discovery:error:{name}","title":"{title}","status":{}}}"#, status.as_u16());
-        let mut response = Response::new(whole(Bytes::from(json)));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Self::TooManyRequests(RetryAfter(seconds)) = self {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        let retry_after = if let Self::TooManyRequests(after) = self { Some(after) } else { None };
+        problem::response(status, &format!("urn:mimi-discovery:error:{name}"), title, retry_after).map(whole)
     }
 }

@@ -3,6 +3,8 @@
 //! | room | what lives there |
 //! | --- | --- |
 //! | [`body`] | reading a request's body within bounds |
+//! | [`problem`] | problem documents that are constants |
+//! | [`published`] | what everybody may read and keep for a while: entity tags, 304 |
 //! | [`limits`] | how often, by key and in total, with an exact `Retry-After` |
 //! | [`listener`] | a bound socket with TLS and bounds; plaintext only where it is harmless or asked for |
 //! | `listeners` | the two that every service has |
@@ -39,7 +41,9 @@ pub mod logs;
 pub mod metrics;
 pub mod outgoing;
 pub mod peer;
+pub mod problem;
 pub mod process;
+pub mod published;
 pub mod secret_file;
 pub mod serve;
 mod stream;

@@ -15,15 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use documents::key::{PublicKey, SigningKey};
-use documents::key_configuration::KeyConfiguration;
+use documents::key_configuration::{KeyConfiguration, MEDIA_TYPE as SIGNED_MEDIA_TYPE};
 use documents::signed::Signed;
 use documents::time::{CLOCK_SKEW, Timestamp};
 use encapsulation::{KeyRefused, OpenError, Opener, Sealer};
-use http::HeaderValue;
+use service::published::Representation;
 use service::secret_file::{self, SecretFileError};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::config::{AeadName, KemName, KeysConfig};
@@ -83,10 +81,8 @@ struct Live {
 /// The published key configuration, in both forms.
 #[derive(Clone)]
 pub(crate) struct Published {
-    pub(crate) plain: Bytes,
-    pub(crate) plain_tag: HeaderValue,
-    pub(crate) signed: Bytes,
-    pub(crate) signed_tag: HeaderValue,
+    pub(crate) plain: Representation,
+    pub(crate) signed: Representation,
     pub(crate) expires_at: Timestamp,
     issued_at: Timestamp,
 }
@@ -339,10 +335,8 @@ impl Ring {
             KeyConfiguration { issuer: config.provider.clone(), ohttp_keys: plain.clone(), issued_at: now, expires_at };
         let signed = Signed::sign(document, signing_key).bytes().to_vec();
         let published = Published {
-            plain_tag: entity_tag(&plain),
-            plain: plain.into(),
-            signed_tag: entity_tag(&signed),
-            signed: signed.into(),
+            plain: Representation::new(PLAIN_MEDIA_TYPE, plain),
+            signed: Representation::new(SIGNED_MEDIA_TYPE, signed),
             expires_at,
             issued_at: now,
         };
@@ -378,11 +372,6 @@ fn rotate(stored: &mut Vec<StoredKey>, config: &KeysConfig, now: Timestamp) -> R
 
 fn random() -> [u8; 32] {
     rand::random()
-}
-
-fn entity_tag(bytes: &[u8]) -> HeaderValue {
-    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(bytes)[..8]));
-    HeaderValue::try_from(tag).expect("hexadecimal digits in quotes are a header value")
 }
 
 #[cfg(test)]

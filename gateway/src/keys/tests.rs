@@ -49,7 +49,7 @@ impl Scene {
 
 fn capsule(ring: &KeyRing) -> Vec<u8> {
     let (published, _) = ring.published();
-    ClientRequest::from_encoded_config_list(&published.plain).unwrap().encapsulate(b"hello").unwrap().0
+    ClientRequest::from_encoded_config_list(published.plain.bytes()).unwrap().encapsulate(b"hello").unwrap().0
 }
 
 fn opens(ring: &KeyRing, capsule: &[u8]) -> Result<Vec<u8>, DecapsulationError> {
@@ -127,8 +127,8 @@ fn the_signed_form_holds_the_plain_one_and_is_renewed_in_time() {
     let ring = scene.open();
     let read = || {
         let (published, now) = ring.published();
-        let signed = KeyConfiguration::verify(&published.signed, &ring.signing_key(), now).unwrap();
-        assert_eq!(signed.document().ohttp_keys, published.plain);
+        let signed = KeyConfiguration::verify(published.signed.bytes(), &ring.signing_key(), now).unwrap();
+        assert_eq!(&signed.document().ohttp_keys, published.plain.bytes());
         assert!(published.expires_at.since(now) >= Duration::from_secs(CACHE / 2));
         published.signed
     };
@@ -144,7 +144,7 @@ fn each_kem_has_a_key_of_its_own() {
     scene.config.kems = vec![KemName::XWing, KemName::X25519];
     let ring = scene.open();
     let (published, _) = ring.published();
-    let configs = KeyConfig::decode_list(&published.plain).unwrap();
+    let configs = KeyConfig::decode_list(published.plain.bytes()).unwrap();
     assert_eq!(configs.len(), 2);
     for mut config in configs {
         let (capsule, _) = ClientRequest::from_config(&mut config).unwrap().encapsulate(b"hello").unwrap();
