@@ -3,13 +3,16 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+/// An answer is handed over in parts of so many octets at most, and each of them shows that somebody takes it.
+const PART: usize = 16 * 1024;
 
 /// Requests and answers under way on a connection, and since when it has been still. All clones are one.
 #[derive(Clone)]
@@ -127,7 +130,7 @@ impl Activity {
 impl Running {
     /// The head of the answer is known; its body tells when all of it has been taken over.
     pub(crate) fn answers<B>(mut self, body: B) -> Answer<B> {
-        Answer { body, unanswered: self.unanswered.take() }
+        Answer { body, rest: Bytes::new(), unanswered: self.unanswered.take() }
     }
 }
 
@@ -146,39 +149,54 @@ impl Drop for Unanswered {
     }
 }
 
-/// The body of an answer that is under way until it ends or is dropped.
+/// The body of an answer that is under way until it ends or is dropped, and moves with each part that is taken of it.
 pub(crate) struct Answer<B> {
     body: B,
+    /// What the body has given and nobody has taken yet.
+    rest: Bytes,
     unanswered: Option<Unanswered>,
 }
 
-impl<B: Body + Unpin> Body for Answer<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Answer<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(context));
-        if !matches!(frame, Some(Ok(_))) {
-            self.unanswered = None;
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => {
+                    self.unanswered = None;
+                    return Poll::Ready(end);
+                }
+            }
         }
-        Poll::Ready(frame)
+        if let Some(Unanswered(activity)) = &self.unanswered {
+            activity.moves();
+        }
+        let length = self.rest.len().min(PART);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use http_body_util::{BodyExt as _, Full};
 
     use super::*;
@@ -223,6 +241,26 @@ mod tests {
         assert!(activity.is_at_rest());
         drop(activity.start());
         assert!(activity.is_at_rest());
+    }
+
+    /// However much a body gives at once: each part is taken by itself, and is a movement.
+    #[tokio::test]
+    async fn an_answer_that_is_being_taken_does_not_stand_still() {
+        let activity = quiet();
+        let content = Bytes::from((0..3 * PART + 1).map(|n| (n % 251) as u8).collect::<Vec<_>>());
+        let mut answer = activity.start().answers(Full::new(content.clone()));
+        assert_eq!(answer.size_hint().exact(), Some(content.len() as u64));
+        let mut taken = Vec::new();
+        while taken.len() < content.len() {
+            *activity.0.last.lock().unwrap() = Instant::now().checked_sub(LATE).unwrap();
+            let part = answer.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(part.len() <= PART && !part.is_empty());
+            taken.extend_from_slice(&part);
+            assert_eq!(answer.size_hint().exact(), Some((content.len() - taken.len()) as u64));
+            assert_eq!(answer.is_end_stream(), taken.len() == content.len());
+            assert_eq!(outcome(&activity, None).await, None);
+        }
+        assert_eq!(taken, content);
     }
 
     #[tokio::test]

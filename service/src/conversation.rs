@@ -37,6 +37,9 @@ const BEGINNING: usize = 24;
 const LINGER: Duration = Duration::from_millis(500);
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// So much of an answer waits in hyper for a peer of HTTP/2 that is slow to take it. Until the last of it has been taken over, each part shows
+/// that the connection is in use.
+const MAX_UNSENT_BYTES: usize = 64 * 1024;
 /// Streams that a peer opened and reset at once (HTTP/2 rapid reset) before the connection is closed.
 const MAX_RESET_STREAMS: usize = 32;
 
@@ -86,7 +89,7 @@ where
     /// HTTP/2.
     pub(crate) async fn http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, first: Bytes) {
         let activity = Activity::default();
-        // What moves on the stream is of no account: a peer that answers pings may be idle all the same.
+        // What moves on the stream is of no account: a peer that answers pings may be idle all the same. What is taken of answers counts.
         let stream = TokioIo::new(Stream::new(stream, first));
         let mut connection = pin!(self.http2_builder().serve_connection(stream, self.counting(&activity)));
         match self.goes_on(connection.as_mut(), &activity, None).await {
@@ -227,6 +230,7 @@ where
             .max_concurrent_streams(self.bounds.max_streams_per_connection)
             .max_header_list_size(self.bounds.max_header_bytes)
             .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+            .max_send_buf_size(MAX_UNSENT_BYTES)
             .keep_alive_interval(self.bounds.idle_timeout() / 2)
             .keep_alive_timeout(self.bounds.header_timeout());
         builder

@@ -46,7 +46,7 @@ pub struct Bounds {
     pub tls_handshake_timeout_ms: u64,
     /// For a connection's first octet, and from the first octet of a request to the end of its head (HTTP/1.1).
     pub header_timeout_ms: u64,
-    /// A connection without a request under way for this long is closed.
+    /// A connection on which, for this long, no request has been under way and nothing of an answer has been taken is closed.
     pub idle_timeout_ms: u64,
     /// A connection of HTTP/1.1 on which nothing has been under way for this long gives its buffers back until more is heard.
     pub rest_after_ms: u64,

@@ -1,11 +1,15 @@
 //! What a hostile or broken peer cannot do.
 
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt as _;
 use service::{Bounds, ClientCertificates, ListenerConfig};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::harness::{Authority, Client, eventually};
-use crate::server::{Server, ask, until_closed};
+use crate::harness::{Authority, Client, eventually, in_time, whole};
+use crate::server::{LONG_BYTES, Server, ask, until_closed};
 
 /// Long enough that a test in which it mattered would fail by its deadline.
 const FOREVER_MS: u64 = 24 * 3600 * 1000;
@@ -61,6 +65,29 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
     assert_eq!(until_closed(&mut used).await, "");
     server.gate.release();
     assert_eq!(busy.await.unwrap().body(), "hello");
+}
+
+#[tokio::test]
+async fn an_answer_over_http_2_goes_on_as_long_as_it_is_taken_and_no_longer() {
+    let authority = Authority::new();
+    let tls = authority.server_tls(&authority.issue_server("server"), ClientCertificates::None);
+    let bounds = Bounds { idle_timeout_ms: 10 * SHORT_MS, drain_timeout_ms: SHORT_MS, ..patient() };
+    let server = Server::start(&ListenerConfig { tls: Some(tls), bounds, ..ListenerConfig::loopback() }).await;
+    let trust = authority.client_tls(None);
+    let answer_to = async |client: Client| {
+        let request = Request::get(server.url("/long")).body(whole("")).unwrap();
+        client.begin(request).await.unwrap().into_body()
+    };
+    let mut slow = answer_to(Client::http2_with_window(&trust, 16 * 1024)).await;
+    let mut taken = 0;
+    while let Some(frame) = in_time(slow.frame()).await {
+        taken += frame.unwrap().into_data().unwrap().len();
+        // Forty times at least: all of it takes four times as long as a connection may be idle.
+        tokio::time::sleep(Duration::from_millis(SHORT_MS)).await;
+    }
+    assert_eq!(taken, LONG_BYTES);
+    let unread = answer_to(Client::http2_that_reads_nothing(&trust)).await;
+    assert!(in_time(unread.collect()).await.is_err());
 }
 
 #[tokio::test]

@@ -136,12 +136,17 @@ impl Client {
 
     /// HTTP/2 with TLS, by a client that takes the heads of answers and nothing of their bodies.
     pub(crate) fn http2_that_reads_nothing(tls: &ClientTlsConfig) -> Self {
+        Self::http2_with_window(tls, 0)
+    }
+
+    /// HTTP/2 with TLS, by a client that lets so many octets of an answer come before it has read them.
+    pub(crate) fn http2_with_window(tls: &ClientTlsConfig, octets: u32) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let tls = HttpsConnectorBuilder::new().with_tls_config(tls.load().unwrap());
         let mut builder = legacy::Client::builder(TokioExecutor::new());
-        builder.http2_initial_stream_window_size(0);
+        builder.http2_initial_stream_window_size(octets);
         Self(builder.build(tls.https_only().enable_http2().wrap_connector(tcp)))
     }
 

@@ -1,4 +1,4 @@
-//! The server under test: `/` greets, `/wait` waits at a gate, `/stuck` never answers.
+//! The server under test: `/` greets, `/long` answers at length, `/wait` waits at a gate, `/stuck` never answers.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
 use crate::harness::{Gate, in_time};
+
+/// The length of what `/long` answers.
+pub(crate) const LONG_BYTES: usize = 640 * 1024;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -60,13 +63,14 @@ impl Server {
     }
 }
 
-/// `hello`, and in `x-peer` the names in the client's certificate.
+/// `hello`, or at length, and in `x-peer` the names in the client's certificate.
 fn greeting(request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let peer = request.extensions().get::<Peer>().unwrap();
     assert!(peer.address.ip().is_loopback());
     let names = peer.certificate.as_ref().map_or("none".to_owned(), |certificate| certificate.dns_names().join(","));
     let version = format!("{:?}", request.version());
-    Response::builder().header("x-peer", names).header("x-version", version).body(Full::from("hello")).unwrap()
+    let content = if request.uri().path() == "/long" { vec![7; LONG_BYTES].into() } else { "hello".into() };
+    Response::builder().header("x-peer", names).header("x-version", version).body(Full::new(content)).unwrap()
 }
 
 /// Asks on an open HTTP/1.1 connection and keeps it open; `None` if the server closes it instead of greeting.
