@@ -69,15 +69,27 @@ impl Chain {
         now.seconds() / self.rotation_seconds
     }
 
+    /// When a configuration is dated that is signed at `now`: a whole number of times half of the cache life after the epoch began. So all
+    /// gateways sign the same octets, and half of the life is left of them at least.
+    pub(super) fn issued_at(&self, config: &KeysConfig, now: Timestamp) -> Timestamp {
+        let begin = self.epoch_at(now) * self.rotation_seconds;
+        let slot = (config.cache_seconds / 2).max(1);
+        Timestamp::from_seconds(begin + (now.seconds() - begin) / slot * slot)
+    }
+
     /// Leaves the epochs whose keys nobody can hold any more. Whether there were any.
     ///
     /// # Errors
     ///
-    /// [`KeyError::OtherRotation`] if the file was made for another rotation than `config` says; [`KeyError::NoIdentifier`] if more epochs
-    /// are honoured at once than can be told apart.
+    /// [`KeyError::OtherRotation`] if the file was made for another rotation than `config` says; [`KeyError::ClockBehind`] if the chain has
+    /// left the epoch of `now`; [`KeyError::NoIdentifier`] if more epochs are honoured at once than can be told apart.
     pub(super) fn advance(&mut self, config: &KeysConfig, now: Timestamp) -> Result<bool, KeyError> {
         if self.rotation_seconds != config.rotation_seconds || self.rotation_seconds == 0 {
             return Err(KeyError::OtherRotation);
+        }
+        // No gateway leaves an epoch within the cache life and twice the skew after its end: it is not their clocks that differ.
+        if self.epoch > self.epoch_at(now) {
+            return Err(KeyError::ClockBehind);
         }
         let oldest = self.oldest(config, now);
         if self.epoch_at(now) + 2 - oldest > EPOCHS_APART {

@@ -66,6 +66,9 @@ pub enum KeyError {
     /// The chain was made for another rotation.
     #[error("shared keys: the file was made for other `rotation_seconds` than the configuration has")]
     OtherRotation,
+    /// The chain begins after the present.
+    #[error("shared keys: the clock is before the time of the file")]
+    ClockBehind,
     /// The HPKE library refuses.
     #[error(transparent)]
     Hpke(#[from] KeyRefused),
@@ -121,7 +124,7 @@ impl KeyRing {
         };
         let signing_key = SigningKey::from_seed(&seed);
         let keys = kept.take_up(config, now)?;
-        let ring = Ring::new(keys, config, &signing_key, now)?;
+        let ring = Ring::new(keys, config, &signing_key, kept.issued_at(config, now))?;
         Ok(Self {
             ring: ArcSwap::from_pointee(ring),
             kept: Mutex::new(kept),
@@ -247,7 +250,8 @@ impl KeyRing {
         change(&mut kept, &self.config, now)?;
         // On disk before anybody can see it: a restart must know every key that was ever published.
         let keys = kept.take_up(&self.config, now)?;
-        self.ring.store(Arc::new(Ring::new(keys, &self.config, &self.signing_key, now)?));
+        let issued_at = kept.issued_at(&self.config, now);
+        self.ring.store(Arc::new(Ring::new(keys, &self.config, &self.signing_key, issued_at)?));
         *held = kept;
         Ok(())
     }
@@ -270,6 +274,14 @@ impl Kept {
     fn shared(config: &KeysConfig) -> Result<Self, KeyError> {
         let chain = Chain::read(&config.state_file)?.ok_or_else(|| missing(config))?;
         Ok(Self::Shared { chain, replaced: Vec::new() })
+    }
+
+    /// When a configuration is dated that is signed at `now`.
+    fn issued_at(&self, config: &KeysConfig, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Own(_) => now,
+            Self::Shared { chain, .. } => chain.issued_at(config, now),
+        }
     }
 
     /// Drops what has retired, makes what is missing, writes what has changed; the keys from here on.
@@ -322,7 +334,7 @@ impl Ring {
         keys: Vec<(Stage, StoredKey)>,
         config: &KeysConfig,
         signing_key: &SigningKey,
-        now: Timestamp,
+        issued_at: Timestamp,
     ) -> Result<Self, KeyError> {
         let live = keys
             .into_iter()
@@ -330,15 +342,15 @@ impl Ring {
             .collect::<Result<Vec<_>, _>>()?;
         let published = live.iter().filter(|key| key.stage == Stage::Current);
         let plain = encapsulation::encode_list(published.map(|key| key.opener.configuration()));
-        let expires_at = now.plus(Duration::from_secs(config.cache_seconds));
+        let expires_at = issued_at.plus(Duration::from_secs(config.cache_seconds));
         let document =
-            KeyConfiguration { issuer: config.provider.clone(), ohttp_keys: plain.clone(), issued_at: now, expires_at };
+            KeyConfiguration { issuer: config.provider.clone(), ohttp_keys: plain.clone(), issued_at, expires_at };
         let signed = Signed::sign(document, signing_key).bytes().to_vec();
         let published = Published {
             plain: Representation::new(PLAIN_MEDIA_TYPE, plain),
             signed: Representation::new(SIGNED_MEDIA_TYPE, signed),
             expires_at,
-            issued_at: now,
+            issued_at,
         };
         Ok(Self { live, published })
     }

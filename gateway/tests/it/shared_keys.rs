@@ -1,6 +1,7 @@
 //! Three gateways behind one name, with one chain of keys and clocks that differ: keys come from any of them, capsules go to any, while
-//! epochs pass. Nobody fails.
+//! epochs pass. Nobody fails, and all of them serve the same octets.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ use gateway::keys::Clock;
 use http::Request;
 
 use crate::harness::{Authority, Client, eventually, whole};
-use crate::scene::{CAPSULE, Opened, PATH, PLAIN, Running, StubTarget, binary, config, lookup, seal};
+use crate::scene::{CAPSULE, Opened, PATH, PLAIN, Running, SIGNED, StubTarget, binary, config, lookup, seal};
 
 const START: u64 = 1_800_000_000;
 const ROTATION: u64 = 7 * 24 * 3600;
@@ -20,7 +21,7 @@ const CACHE: u64 = 24 * 3600;
 /// How far the three clocks are off, in seconds.
 const CLOCKS: [i64; 3] = [0, 150, -150];
 const EPOCHS: u64 = 6;
-/// Steps of the clock in an epoch: a quarter of the cache life each.
+/// Steps of the clock in an epoch: a quarter of the cache life each. None ends where a configuration is signed anew.
 const STEPS: u64 = 28;
 const TASKS: usize = 3;
 
@@ -51,6 +52,16 @@ impl Fleet {
     async fn keys(&self) -> Bytes {
         let request = Request::get(self.next(PATH)).header("accept", PLAIN).body(whole("")).unwrap();
         self.client.send(request).await.unwrap().into_body()
+    }
+
+    /// The signed form that each of them serves.
+    async fn signed_keys(&self) -> [Bytes; 3] {
+        let mut served = [const { Bytes::new() }; 3];
+        for (address, served) in self.addresses.iter().zip(&mut served) {
+            let request = Request::get(format!("https://{address}{PATH}")).header("accept", SIGNED);
+            *served = self.client.send(request.body(whole("")).unwrap()).await.unwrap().into_body();
+        }
+        served
     }
 
     /// Asks until it is done. Keys are used for half of their cache life, since the clock may take two steps while a request is under way.
@@ -117,6 +128,7 @@ async fn three_gateways_rotate_under_load_without_a_word_between_them() {
     });
     let first = fleet.keys().await;
     let tasks: Vec<_> = (0..TASKS).map(|task| tokio::spawn(Arc::clone(&fleet).keep_asking(task))).collect();
+    let mut signed = BTreeSet::new();
     let seen = || fleet.answered.each_ref().map(|answered| answered.load(Ordering::SeqCst));
     for _ in 0..EPOCHS * STEPS {
         // Nobody is left behind by more than a step.
@@ -127,7 +139,11 @@ async fn three_gateways_rotate_under_load_without_a_word_between_them() {
         for replica in &replicas {
             replica.keys.tend().unwrap();
         }
+        let [one, others @ ..] = fleet.signed_keys().await;
+        assert_eq!(others, [one.clone(), one.clone()], "a client cannot tell which gateway its relay asked");
+        signed.insert(one);
     }
+    assert_eq!(signed.len() as u64, EPOCHS * STEPS / 2, "each half of the cache life has one");
     fleet.done.store(true, Ordering::SeqCst);
     for task in tasks {
         task.await.unwrap();

@@ -103,11 +103,70 @@ fn the_file_moves_forward_and_not_back() {
     assert!(!after.is(&before));
     // With the clock as it was: the keys of then cannot be had from the file of now.
     fleet.origin.now.store(START, Ordering::SeqCst);
-    let robbed = KeyRing::open(&scene.config, clock(&scene.now, 0)).unwrap();
-    assert_eq!(opens(&robbed, &old), Err(DecapsulationError::UnknownKey));
+    assert!(after.keys(&scene.config, Timestamp::from_seconds(START)).is_empty());
+    assert!(matches!(KeyRing::open(&scene.config, clock(&scene.now, 0)).err(), Some(KeyError::ClockBehind)));
     // A copy from before can.
     let (_, copy) = fleet.join(0);
     assert!(opens(&copy, &old).is_ok());
+}
+
+/// Without a clock that runs while the machine is off, say: there would be no key to publish.
+#[test]
+fn a_clock_before_the_file_is_refused_and_one_within_the_skew_is_not() {
+    let fleet = Fleet::new();
+    let (scene, ring) = fleet.join(0);
+    let begin = epoch_of(START) * ROTATION;
+    fleet.origin.now.store(begin - 1, Ordering::SeqCst);
+    let open = |ahead| KeyRing::open(&scene.config, clock(&scene.now, ahead));
+    let refused = open(0).err().unwrap();
+    assert_eq!(refused.to_string(), "shared keys: the clock is before the time of the file");
+    // One at work keeps what it has.
+    let before = ring.published().0.signed;
+    assert!(matches!(ring.rotate(), Err(KeyError::ClockBehind)));
+    assert_eq!(ring.published().0.signed, before);
+    assert_eq!(open(1).unwrap().published().0.plain, ring.published().0.plain);
+
+    // The gateway whose clock is ahead is the first to leave the epoch: its file is still good for the one that is behind.
+    let (ahead, early) = fleet.join(150);
+    fleet.origin.now.store(begin + ROTATION + CACHE + 2 * SKEW - 150, Ordering::SeqCst);
+    early.tend().unwrap();
+    assert!(!Chain::read(&ahead.state()).unwrap().unwrap().is(&Chain::read(&scene.state()).unwrap().unwrap()));
+    let late = KeyRing::open(&ahead.config, clock(&ahead.now, -150)).unwrap();
+    assert_eq!(late.published().0.plain, early.published().0.plain);
+    assert!(opens(&late, &capsule(&early)).is_ok());
+}
+
+/// What a client gets does not tell which gateway its relay asked, and no key goes before the last configuration that names it.
+#[test]
+fn gateways_whose_clocks_differ_sign_the_same_octets() {
+    const STEP: u64 = 500;
+    let mut fleet = Fleet::new();
+    // There is no whole number of halves in an epoch.
+    fleet.origin.config.cache_seconds = 5000;
+    let gateways = [-150, 0, 150].map(|ahead| fleet.join(ahead).1);
+    let (mut alike, mut held) = (0, Vec::new());
+    for _ in 0..2 * ROTATION / STEP {
+        fleet.origin.pass(STEP);
+        let signed = gateways.each_ref().map(|ring| {
+            ring.tend().unwrap();
+            let (published, now) = ring.published();
+            let signed = KeyConfiguration::verify(published.signed.bytes(), &ring.signing_key(), now).unwrap();
+            let left = signed.document().expires_at.since(now).as_secs();
+            assert!((2500..=5000).contains(&left), "{left}");
+            held.push((capsule(ring), signed.document().expires_at));
+            signed
+        });
+        for [one, other] in [[0, 1], [1, 2], [2, 0]].map(|pair| pair.map(|index| &signed[index])) {
+            assert_eq!(one.bytes() == other.bytes(), one.document().issued_at == other.document().issued_at);
+        }
+        alike += u64::from(signed[0] == signed[2]);
+        let now = fleet.origin.now.load(Ordering::SeqCst);
+        for (capsule, _) in held.extract_if(.., |(_, expires_at)| expires_at.seconds() < now + STEP) {
+            assert!(gateways.iter().all(|ring| opens(ring, &capsule).is_ok()));
+        }
+    }
+    // But for the moments at which their clocks stand on both sides of an edge.
+    assert!(alike * 4 > 2 * ROTATION / STEP * 3, "{alike}");
 }
 
 #[test]
