@@ -5,6 +5,7 @@
 //!
 //! Media type `application/mimi-ohttp-keys+cwt`; claims `{1: iss, 4: exp, 6: iat, -65537: ohttp-keys}`.
 
+use crate::MAX_NAME_BYTES;
 use crate::cbor::{FieldError, Label, MapReader, MapWriter};
 use crate::key::PublicKey;
 use crate::signed::{Document, DocumentError, SignatureError, Signed, Unverified};
@@ -21,12 +22,10 @@ pub const EXP: Label = Label::new(4, "exp");
 pub const IAT: Label = Label::new(6, "iat");
 const OHTTP_KEYS: Label = Label::new(-65537, "ohttp-keys");
 
-const MAX_ISSUER_BYTES: usize = 255;
-
 /// What the provider signs about its gateway's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyConfiguration {
-    /// The provider's name: its domain, 255 bytes at most.
+    /// The provider's name: its domain, [`MAX_NAME_BYTES`] at most.
     pub issuer: String,
     /// The bytes of `application/ohttp-keys` (RFC 9458 §3.2), as the gateway serves them plainly.
     pub ohttp_keys: Vec<u8>,
@@ -90,8 +89,8 @@ impl Document for KeyConfiguration {
             issued_at: claims.time(IAT)?,
             expires_at: claims.time(EXP)?,
         };
-        if document.issuer.is_empty() || document.issuer.len() > MAX_ISSUER_BYTES {
-            return Err(FieldError::Rule(ISS.name, format!("must be 1 to {MAX_ISSUER_BYTES} bytes")));
+        if document.issuer.is_empty() || document.issuer.len() > MAX_NAME_BYTES {
+            return Err(FieldError::Rule(ISS.name, format!("must be 1 to {MAX_NAME_BYTES} bytes")));
         }
         if document.expires_at <= document.issued_at {
             return Err(FieldError::Rule(EXP.name, "must be later than iat".to_owned()));
@@ -112,6 +111,17 @@ mod tests {
             issued_at: Timestamp::from_seconds(1_000_000),
             expires_at: Timestamp::from_seconds(1_003_600),
         }
+    }
+
+    #[test]
+    fn names_have_their_length() {
+        let key = SigningKey::from_seed(&[1; 32]);
+        let read = |length| {
+            let signed = Signed::sign(KeyConfiguration { issuer: "p".repeat(length), ..configuration() }, &key);
+            Unverified::<KeyConfiguration>::parse(signed.bytes()).is_ok()
+        };
+        let lengths = [0, 1, MAX_NAME_BYTES, MAX_NAME_BYTES + 1, MAX_NAME_BYTES + 2];
+        assert_eq!(lengths.map(read), [false, true, true, false, false]);
     }
 
     #[test]

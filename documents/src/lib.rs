@@ -20,3 +20,6 @@ pub mod key;
 pub mod key_configuration;
 pub mod signed;
 pub mod time;
+
+/// The longest name of whoever signs a document, in bytes: that of a domain.
+pub const MAX_NAME_BYTES: usize = 253;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use documents::MAX_NAME_BYTES;
 pub use encapsulation::{AeadName, KemName};
 use serde::Deserialize;
 use service::{AdminConfig, Certificates, ClientTlsConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
@@ -57,7 +58,7 @@ pub struct KeysConfig {
     /// Whether several gateways behind one name have the same keys: each with a copy of one file, made by `gateway --make-shared-keys`.
     #[serde(default)]
     pub shared: bool,
-    /// The provider's name in the signed key configuration.
+    /// The provider's name in the signed key configuration, 1 to 253 bytes.
     pub provider: String,
     /// The key that signs the key configuration: 64 hexadecimal digits, mode 0600; created if missing.
     pub signing_key_file: PathBuf,
@@ -199,7 +200,9 @@ pub enum ConfigError {
     #[error("relays: name certificates (names, fingerprints), or set open = true to take capsules from anybody")]
     NoRelays,
     /// Certificates are named, but the listener does not ask for any.
-    #[error("relays: named certificates need a listener with client_certificates = \"required\" and client_ca")]
+    #[error(
+        "relays: named certificates need a listener with client_ca, and client_certificates = \"required\" or \"optional\""
+    )]
     NoClientCertificates,
     /// A fingerprint is not 64 hexadecimal digits.
     #[error("relays: a fingerprint is 64 hexadecimal digits")]
@@ -212,6 +215,9 @@ pub enum ConfigError {
         "allow: the authority is in lower case, the method in upper case, and the path starts with / and has no query, and braces around whole segments"
     )]
     Allowed,
+    /// The provider's name.
+    #[error("keys: provider must be 1 to {MAX_NAME_BYTES} bytes")]
+    Provider,
     /// No KEM or AEAD, or one twice.
     #[error("keys: kems and aeads must each name at least one, none twice")]
     Suites,
@@ -246,6 +252,7 @@ impl Config {
     /// [`ConfigError`] names the setting.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.listener.check()?;
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         self.check_settings()?;
         crate::HttpTarget::new(self.http_target()?).map(|_| ())
     }
@@ -266,6 +273,8 @@ impl Config {
             Err(ConfigError::NoAllowed)
         } else if !self.allowed.iter().all(AllowedTarget::is_well_formed) {
             Err(ConfigError::Allowed)
+        } else if !(1..=MAX_NAME_BYTES).contains(&self.keys.provider.len()) {
+            Err(ConfigError::Provider)
         } else if !distinct(kems.len(), (1..kems.len()).any(|i| kems[..i].contains(&kems[i])))
             || !distinct(aeads.len(), (1..aeads.len()).any(|i| aeads[..i].contains(&aeads[i])))
         {

@@ -48,6 +48,10 @@ pub use target::{Cost, HttpTarget, Target, TargetError};
 const ROTATION_CHECK: Duration = Duration::from_secs(1);
 
 /// Runs a gateway in front of `target` until `shutdown`, then drains it. `keys` may be rotated meanwhile.
+///
+/// # Errors
+///
+/// [`ConfigError`] if a setting cannot be used.
 pub async fn run<T: Target>(
     config: Config,
     keys: Arc<KeyRing>,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use protocol::cpi::{Cpi, CpiError};
-use protocol::credential::MAX_PROVER_BYTES;
+use protocol::MAX_NAME_BYTES;
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
 use serde::{Deserialize, Deserializer};
 use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
@@ -121,7 +121,7 @@ const fn default_answer() -> usize {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The provider's name: no client would take what is signed with another one.
-    #[error("store: provider must be 1 to {MAX_PROVER_BYTES} bytes, without control characters")]
+    #[error("store: provider must be 1 to {MAX_NAME_BYTES} bytes, without control characters")]
     Provider,
     /// Nowhere to keep anything.
     #[error("store: folder is needed, or [store.cluster]")]
@@ -184,6 +184,7 @@ impl Config {
     /// [`ConfigError`] names the setting.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.listener.check()?;
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         self.store.check()?;
         let mut named = false;
         for certificates in [&self.gateways, &self.followers] {
@@ -209,7 +210,7 @@ impl Config {
 impl StoreConfig {
     /// Checks the settings, and reads the files that a connection to a cluster needs.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let is_short = (1..=MAX_PROVER_BYTES).contains(&self.provider.len());
+        let is_short = (1..=MAX_NAME_BYTES).contains(&self.provider.len());
         if !is_short || self.provider.chars().any(char::is_control) {
             return Err(ConfigError::Provider);
         }

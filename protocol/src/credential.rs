@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use documents::MAX_NAME_BYTES;
 use documents::cbor::{FieldError, MapReader, MapWriter};
 use documents::key::{CNF, PublicKey};
 use documents::signed::Document;
@@ -17,9 +18,6 @@ use crate::mimi_uri::Msp;
 
 /// How long a credential lives by default, and at most unless a verifier allows more: 45 days.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(45 * 24 * 3600);
-
-/// The longest name of a prover, in bytes: that of a domain.
-pub const MAX_PROVER_BYTES: usize = 253;
 
 /// How possession of a CPI was proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,11 +119,11 @@ pub(crate) fn read_msp(claims: &mut MapReader) -> Result<Msp, FieldError> {
     Msp::parse_canonical(&claims.text(MSP)?).map_err(|error| FieldError::Rule(MSP.name, error.to_string()))
 }
 
-/// Reads the name of a prover, provider or issuer: 1 to [`MAX_PROVER_BYTES`] bytes.
+/// Reads the name of a prover, provider or issuer: 1 to [`MAX_NAME_BYTES`] bytes.
 pub(crate) fn read_name(claims: &mut MapReader, label: documents::cbor::Label) -> Result<String, FieldError> {
     let name = claims.text(label)?;
-    if name.is_empty() || name.len() > MAX_PROVER_BYTES {
-        return Err(FieldError::Rule(label.name, format!("must be 1 to {MAX_PROVER_BYTES} bytes")));
+    if name.is_empty() || name.len() > MAX_NAME_BYTES {
+        return Err(FieldError::Rule(label.name, format!("must be 1 to {MAX_NAME_BYTES} bytes")));
     }
     Ok(name)
 }

@@ -49,6 +49,7 @@ mod fixtures;
 #[cfg(test)]
 mod vectors;
 
+pub use documents::MAX_NAME_BYTES;
 pub use documents::cbor;
 pub use documents::key::{PublicKey, SigningKey, Thumbprint};
 pub use documents::key_configuration;

@@ -133,6 +133,7 @@ impl Config {
     /// [`ConfigError`] names the setting.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.listener.check()?;
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         crate::answer::Relay::new(self).map(|_| ())
     }
 

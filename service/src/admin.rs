@@ -33,15 +33,32 @@ pub struct AdminConfig {
 }
 
 impl AdminConfig {
+    /// Checks the settings without binding.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Admin`] for an address beyond loopback without `allow_remote`.
+    pub fn check(&self) -> Result<(), ListenError> {
+        if self.is_local() || self.allow_remote { Ok(()) } else { Err(ListenError::Admin(self.address)) }
+    }
+
     /// Binds the admin listener.
     ///
     /// # Errors
     ///
-    /// [`ListenError::Plaintext`] for an address beyond loopback without `allow_remote`.
+    /// As [`AdminConfig::check`]; [`ListenError::Bind`].
     pub async fn bind(&self) -> Result<Listener, ListenError> {
+        self.check()?;
+        if !self.is_local() {
+            tracing::warn!("the admin endpoint may be reached from beyond loopback, by allow_remote");
+        }
         let bounds = Bounds { max_connections: 64, ..Bounds::default() };
         let config = ListenerConfig { address: self.address, tls: None, allow_plaintext: self.allow_remote, bounds };
-        Ok(Listener::bind(&config).await?.named("admin"))
+        Ok(Listener::open(&config)?.named("admin"))
+    }
+
+    fn is_local(&self) -> bool {
+        self.address.ip().is_loopback()
     }
 }
 

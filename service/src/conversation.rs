@@ -214,7 +214,7 @@ where
 
     fn http1_builder(&self) -> http1::Builder {
         let mut builder = http1::Builder::new();
-        let header_bytes = usize::try_from(self.bounds.max_header_bytes).unwrap_or(usize::MAX).max(8192);
+        let header_bytes = usize::try_from(self.bounds.max_header_bytes).unwrap_or(usize::MAX);
         builder
             .timer(TokioTimer::new())
             .header_read_timeout(self.bounds.header_timeout())

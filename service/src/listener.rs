@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Semaphore;
 
 use crate::tls::{TlsConfig, TlsError, TlsReloader};
 
 const BACKLOG: u32 = 1024;
+/// The smallest buffer that hyper reads a head of HTTP/1.1 with.
+const MIN_HEADER_BYTES: u32 = 8192;
 
 /// Where to listen, and how.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,15 +35,15 @@ pub struct ListenerConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bounds {
-    /// Connections at once; further ones wait in the backlog.
+    /// Connections at once, at least 1; further ones wait in the backlog.
     pub max_connections: usize,
-    /// Connections at once from one address (IPv6: from one /64); further ones are closed.
+    /// Connections at once from one address (IPv6: from one /64), at least 1; further ones are closed.
     pub max_connections_per_address: usize,
-    /// HTTP/2 streams at once on a connection.
+    /// HTTP/2 streams at once on a connection, at least 1.
     pub max_streams_per_connection: u32,
-    /// Bytes of a request's head.
+    /// Bytes of a request's head, at least 8,192.
     pub max_header_bytes: u32,
-    /// Fields of a request's head (HTTP/1.1).
+    /// Fields of a request's head (HTTP/1.1), at least 1.
     pub max_headers: usize,
     /// From the connection to the end of the TLS handshake.
     pub tls_handshake_timeout_ms: u64,
@@ -72,6 +75,30 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// Checks that something can be served within them.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Bound`] names the field and the rule.
+    pub fn check(&self) -> Result<(), ListenError> {
+        let rules = [
+            ("max_connections", self.max_connections >= 1, "must be at least 1"),
+            // More would not be counted.
+            ("max_connections", self.max_connections <= Semaphore::MAX_PERMITS, "is too large to be counted"),
+            ("max_connections_per_address", self.max_connections_per_address >= 1, "must be at least 1"),
+            ("max_streams_per_connection", self.max_streams_per_connection >= 1, "must be at least 1"),
+            ("max_header_bytes", self.max_header_bytes >= MIN_HEADER_BYTES, "must be at least 8192"),
+            ("max_headers", self.max_headers >= 1, "must be at least 1"),
+            ("tls_handshake_timeout_ms", self.tls_handshake_timeout_ms >= 1, "must be at least 1"),
+            ("header_timeout_ms", self.header_timeout_ms >= 1, "must be at least 1"),
+            ("idle_timeout_ms", self.idle_timeout_ms >= 1, "must be at least 1"),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, rule)) => Err(ListenError::Bound { field, rule }),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn tls_handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.tls_handshake_timeout_ms)
     }
@@ -112,6 +139,17 @@ pub enum ListenError {
         "{0} is no loopback address: give it TLS, or set allow_plaintext = true if something in front terminates TLS"
     )]
     Plaintext(SocketAddr),
+    /// The admin endpoint beyond loopback without `allow_remote`.
+    #[error("admin: {0} is no loopback address: set allow_remote = true")]
+    Admin(SocketAddr),
+    /// A bound within which nothing can be served.
+    #[error("bounds: {field} {rule}")]
+    Bound {
+        /// The setting.
+        field: &'static str,
+        /// What it breaks.
+        rule: &'static str,
+    },
     /// The TLS files cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -143,6 +181,7 @@ impl ListenerConfig {
     ///
     /// [`ListenError`], as [`Listener::bind`].
     pub fn check(&self) -> Result<(), ListenError> {
+        self.bounds.check()?;
         match &self.tls {
             Some(tls) => tls.load().map(|_| ()).map_err(ListenError::from),
             None if self.address.ip().is_loopback() || self.allow_plaintext => Ok(()),
@@ -162,6 +201,11 @@ impl Listener {
         if config.tls.is_none() && !config.address.ip().is_loopback() {
             tracing::warn!("a plaintext listener beyond loopback, by allow_plaintext: requests can be read on the way");
         }
+        Self::open(config)
+    }
+
+    /// Binds the socket by settings that have been checked.
+    pub(crate) fn open(config: &ListenerConfig) -> Result<Self, ListenError> {
         let tls = config.tls.clone().map(TlsReloader::new).transpose()?;
         let bind = |reason| ListenError::Bind { address: config.address, reason };
         let socket = if config.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(bind)?;

@@ -2,7 +2,7 @@
 
 use gateway::config::{AllowedTarget, HttpTargetConfig};
 use gateway::{Config, ConfigError};
-use service::{ClientCertificates, ClientTlsConfig};
+use service::{AdminConfig, ClientCertificates, ClientTlsConfig, ListenError};
 
 use crate::harness::Authority;
 use crate::scene;
@@ -70,6 +70,25 @@ fn what_may_be_asked_must_be_said() {
     }
     let untrusting = refused(|config| config.target.as_mut().unwrap().tls = ClientTlsConfig::default());
     assert!(matches!(untrusting, Some(ConfigError::TargetTls(_))));
+}
+
+#[test]
+fn the_provider_has_a_name_that_clients_take() {
+    for (length, is_taken) in [(0, false), (1, true), (253, true), (254, false)] {
+        let error = refused(|config| config.keys.provider = "p".repeat(length));
+        assert_eq!(matches!(error, Some(ConfigError::Provider)), !is_taken, "{length}");
+        assert_eq!(error.is_none(), is_taken, "{length}");
+    }
+}
+
+#[test]
+fn the_admin_endpoint_and_the_bounds_are_checked_too() {
+    let address = "0.0.0.0:9102".parse().unwrap();
+    let error = refused(|config| config.admin = Some(AdminConfig { address, allow_remote: false }));
+    assert!(matches!(error, Some(ConfigError::Listen(ListenError::Admin(_)))));
+    assert!(refused(|config| config.admin = Some(AdminConfig { address, allow_remote: true })).is_none());
+    let error = refused(|config| config.listener.bounds.max_connections = 0);
+    assert!(matches!(error, Some(ConfigError::Listen(ListenError::Bound { field: "max_connections", .. }))));
 }
 
 #[test]

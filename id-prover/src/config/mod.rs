@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use protocol::credential::MAX_PROVER_BYTES;
+use protocol::MAX_NAME_BYTES;
 use protocol::enrollment::Code;
 use protocol::mimi_uri::Msp;
 use serde::{Deserialize, Deserializer};
@@ -160,7 +160,7 @@ const fn default_cache() -> usize {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The name.
-    #[error("name: must be 1 to {MAX_PROVER_BYTES} bytes, without control characters")]
+    #[error("name: must be 1 to {MAX_NAME_BYTES} bytes, without control characters")]
     Name,
     /// No courier: no method could be offered.
     #[error("courier: at least one of courier.sms and courier.email is needed")]
@@ -227,12 +227,13 @@ impl Config {
         if tls.client_certificates == ClientCertificates::None {
             return Err(ConfigError::NoClientCertificates);
         }
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         Ok(self.listener.check()?)
     }
 
     /// Checks the settings that do not concern the listeners.
     pub(crate) fn check_settings(&self) -> Result<(), ConfigError> {
-        let long = self.name.is_empty() || self.name.len() > MAX_PROVER_BYTES;
+        let long = self.name.is_empty() || self.name.len() > MAX_NAME_BYTES;
         if long || self.name.chars().any(char::is_control) {
             return Err(ConfigError::Name);
         }

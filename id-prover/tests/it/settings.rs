@@ -81,6 +81,9 @@ fn settings_have_bounds() {
     }
     let admitted = vec!["a.example".to_owned(), "B.example".to_owned()];
     assert!(matches!(refused(|config| config.msps.admitted = Some(admitted)), ConfigError::Msp(1)));
+    let address = "0.0.0.0:0".parse().unwrap();
+    let remote = refused(|config| config.admin = Some(service::AdminConfig { address, allow_remote: false }));
+    assert!(matches!(remote, ConfigError::Listen(service::ListenError::Admin(_))));
     let no_courier = refused(|config| (config.courier.sms, config.courier.email) = (None, None));
     assert!(matches!(no_courier, ConfigError::NoCourier));
 }

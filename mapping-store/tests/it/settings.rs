@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mapping_store::config::StoreConfig;
 use mapping_store::storage::ClusterConfig;
 use mapping_store::{Config, ConfigError, OpenError, Store};
-use service::ClientTlsConfig;
+use service::{ClientTlsConfig, ListenError};
 
 use crate::place::Place;
 
@@ -46,6 +46,8 @@ fn wrong_settings_are_refused_by_name() {
     assert!(matches!(refusal(range), ConfigError::IssuerRange { .. }));
     assert!(matches!(refusal(|config| config.gateways.fingerprints = vec!["x".to_owned()]), ConfigError::Fingerprint));
     assert!(matches!(refusal(|config| config.listener.tls = None), ConfigError::NoClientCertificates));
+    let remote = |config: &mut Config| config.admin.as_mut().unwrap().address = "0.0.0.0:0".parse().unwrap();
+    assert!(matches!(refusal(remote), ConfigError::Listen(ListenError::Admin(_))));
     assert!(matches!(refusal(|config| config.store.folder = PathBuf::new()), ConfigError::NoFolder));
     for provider in [String::new(), "p".repeat(254), "dp\n.example".to_owned()] {
         let config = Config { store: StoreConfig { provider, ..place.config().store }, ..place.config() };

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use protocol::MAX_NAME_BYTES;
 use protocol::authenticated::{self, UnverifiedMapping, VerifiedMapping};
 use protocol::cbor::{Value, encode};
 use protocol::change::{Kind, LogEntry};
 use protocol::conflict::ConflictQuery;
 use protocol::cpi::Cpi;
-use protocol::credential::{CpiCredential, MAX_PROVER_BYTES, Method};
+use protocol::credential::{CpiCredential, Method};
 use protocol::enrollment::Code;
 use protocol::labels::name_in;
 use protocol::lookup::{Answer, CompactAnswer, CompactEntry, Entry, LookupRequest, MAX_CPIS, MAX_MAPPINGS, Outcome};
@@ -46,7 +47,7 @@ fn names_have_their_length() {
         };
         Unverified::<Receipt>::parse(Signed::sign(receipt, &SigningKey::from_seed(&[3; 32])).bytes()).is_ok()
     };
-    assert_eq!([1, MAX_PROVER_BYTES, MAX_PROVER_BYTES + 1, MAX_PROVER_BYTES + 2].map(read), [true, true, false, false]);
+    assert_eq!([1, MAX_NAME_BYTES, MAX_NAME_BYTES + 1, MAX_NAME_BYTES + 2].map(read), [true, true, false, false]);
 }
 
 #[test]

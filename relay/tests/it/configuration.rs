@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use relay::{Config, ConfigError};
+use service::{AdminConfig, ListenError};
 
 use crate::harness::Authority;
 use crate::scene;
@@ -35,4 +36,7 @@ fn what_cannot_work_is_named() {
         config.listener.address = "0.0.0.0:0".parse().unwrap();
     });
     assert!(matches!(plaintext, Some(ConfigError::Listen(_))));
+    let admin = AdminConfig { address: "0.0.0.0:9101".parse().unwrap(), allow_remote: false };
+    let remote = refused(|config| config.admin = Some(admin));
+    assert!(matches!(remote, Some(ConfigError::Listen(ListenError::Admin(_)))));
 }

@@ -29,7 +29,7 @@ async fn the_gateway_knows_the_relay_by_its_certificate() {
 }
 
 #[tokio::test]
-async fn whole_and_chunked_capsules_pass_streaming_both_ways() {
+async fn a_chunked_capsule_passes_streaming_both_ways() {
     let scene = Scene::start().await;
     scene.stub.conduct(Conduct::Echo);
     let (sender, body) = written_bit_by_bit();

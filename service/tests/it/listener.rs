@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use service::{AdminConfig, ClientCertificates, ListenError, Listener, ListenerConfig, TlsError};
+use service::{AdminConfig, Bounds, ClientCertificates, ListenError, Listener, ListenerConfig, TlsError};
 
 use crate::harness::Authority;
 
@@ -32,9 +32,31 @@ async fn tls_may_be_spoken_everywhere() {
 #[tokio::test]
 async fn the_admin_endpoint_stays_on_loopback_unless_asked_for() {
     let mut config = AdminConfig { address: everywhere(), allow_remote: false };
-    assert!(matches!(config.bind().await, Err(ListenError::Plaintext(_))));
+    let refused = config.check().unwrap_err();
+    assert_eq!(refused.to_string(), "admin: 0.0.0.0:0 is no loopback address: set allow_remote = true");
+    assert!(matches!(config.bind().await, Err(ListenError::Admin(_))));
     config.allow_remote = true;
-    assert!(config.bind().await.is_ok());
+    assert!(config.check().is_ok() && config.bind().await.is_ok());
+}
+
+#[tokio::test]
+async fn bounds_within_which_nothing_can_be_served_are_refused_by_name() {
+    let refused = |rule: &str, change: fn(&mut Bounds)| {
+        let mut config = ListenerConfig::loopback();
+        change(&mut config.bounds);
+        assert_eq!(config.check().unwrap_err().to_string(), format!("bounds: {rule}"));
+        config
+    };
+    refused("max_connections is too large to be counted", |bounds| bounds.max_connections = usize::MAX);
+    refused("max_connections_per_address must be at least 1", |bounds| bounds.max_connections_per_address = 0);
+    refused("max_streams_per_connection must be at least 1", |bounds| bounds.max_streams_per_connection = 0);
+    refused("max_header_bytes must be at least 8192", |bounds| bounds.max_header_bytes = 8191);
+    refused("max_headers must be at least 1", |bounds| bounds.max_headers = 0);
+    refused("tls_handshake_timeout_ms must be at least 1", |bounds| bounds.tls_handshake_timeout_ms = 0);
+    refused("header_timeout_ms must be at least 1", |bounds| bounds.header_timeout_ms = 0);
+    refused("idle_timeout_ms must be at least 1", |bounds| bounds.idle_timeout_ms = 0);
+    let config = refused("max_connections must be at least 1", |bounds| bounds.max_connections = 0);
+    assert!(matches!(Listener::bind(&config).await, Err(ListenError::Bound { field: "max_connections", .. })));
 }
 
 #[tokio::test]
