@@ -115,7 +115,7 @@ pub struct HttpTargetConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// For each relay, counted in what a request costs: a lookup costs one for each identifier.
+    /// For each relay, counted in what a request costs, if its target says so: a lookup costs one for each identifier.
     pub per_relay: Rate,
     /// In total.
     pub total: Rate,

@@ -121,3 +121,9 @@ fn the_check_itself_finds_what_it_should() {
     assert_eq!(graph.found("mapping-store", &["librocksdb-sys", "relay"]), ["librocksdb-sys"]);
     assert_eq!(graph.found("discovery", &OURS), OURS);
 }
+
+/// The gateway may not know the protocol, and names one thing as it does.
+#[test]
+fn the_store_says_what_a_lookup_costs_where_the_gateway_reads_it() {
+    assert_eq!(gateway::target::COST, protocol::lookup::COST);
+}

@@ -1,22 +1,28 @@
 //! A target over HTTP/2 with TLS: pooled, with a time-out, a bound on the answer, and a circuit that opens while the
-//! target is down, so that capsules are answered at once instead of piling up.
+//! target is down, so that capsules are answered at once instead of piling up. What a request cost it says in [`COST`], for the gateway alone.
 
+use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri};
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use service::RetryAfter;
 use service::outgoing::{self, Connector, Versions};
 
-use super::{Target, TargetError};
+use super::{Cost, Target, TargetError};
 use crate::config::{ConfigError, HttpTargetConfig};
 use crate::metrics;
 
+/// The response header in which a target says what a request cost, a number from 1 to [`MAX_COST`].
+pub const COST: HeaderName = HeaderName::from_static("mimi-lookup-cost");
+
+/// A higher cost counts as this one: no lookup asks for more.
+const MAX_COST: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks one HTTP server.
@@ -59,7 +65,10 @@ impl HttpTarget {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, TargetError> {
         let unavailable = TargetError::Unavailable(RetryAfter(1));
-        let (head, body) = self.client.request(request).await.map_err(|_| unavailable)?.into_parts();
+        let (mut head, body) = self.client.request(request).await.map_err(|_| unavailable)?.into_parts();
+        if let Some(cost) = take_cost(&mut head.headers) {
+            head.extensions.insert(cost);
+        }
         let body = Limited::new(body, self.max_response_bytes)
             .collect()
             .await
@@ -84,6 +93,12 @@ impl Target for HttpTarget {
         self.circuit.note(matches!(answer, Err(TargetError::Unavailable(_) | TargetError::Timeout)));
         answer
     }
+}
+
+/// What a request cost, if its target says so well; nobody beyond the gateway is told.
+fn take_cost(headers: &mut HeaderMap) -> Option<Cost> {
+    let cost: NonZeroU32 = headers.remove(COST)?.to_str().ok()?.parse().ok()?;
+    Some(Cost(cost.min(MAX_COST)))
 }
 
 /// Opens after so many failures in a row, for so long; then one request at a time may try.
@@ -134,6 +149,19 @@ impl Circuit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cost_is_a_number_within_bounds_and_goes_no_further() {
+        for (said, cost) in [("1", Some(1)), ("64", Some(64)), ("65", Some(64)), ("4294967295", Some(64))]
+            .into_iter()
+            .chain(["0", "", "-1", "1.5", "many", "4294967296"].map(|said| (said, None)))
+        {
+            let mut headers = HeaderMap::from_iter([(COST, said.parse().unwrap())]);
+            assert_eq!(take_cost(&mut headers).map(|Cost(cost)| cost.get()), cost, "{said}");
+            assert!(headers.is_empty());
+        }
+        assert_eq!(take_cost(&mut HeaderMap::new()), None);
+    }
 
     #[test]
     fn the_circuit_opens_after_failures_in_a_row_and_closes_on_success() {

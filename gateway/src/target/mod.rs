@@ -10,7 +10,7 @@ use ::http::{Request, Response};
 use bytes::Bytes;
 use service::RetryAfter;
 
-pub use self::http::HttpTarget;
+pub use self::http::{COST, HttpTarget};
 
 /// Answers the requests that come out of capsules.
 pub trait Target: Send + Sync + 'static {

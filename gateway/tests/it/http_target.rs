@@ -11,15 +11,15 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use service::{CancellationToken, ClientCertificates, Listener, ListenerConfig, Peer, serve};
+use service::{CancellationToken, ClientCertificates, Listener, ListenerConfig, Peer, Rate, serve};
 
 use crate::harness::{Authority, eventually, own_address};
-use crate::scene::{Scene, lookup};
+use crate::scene::{Opened, Scene, assert_problem, binary, lookup, seal};
 
 /// What the server saw of a request: method, URI, version, fields, body, the names in the gateway's certificate.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// A store: `/v1/lookup` with body `stuck` never answers, with `large` at length; else it echoes.
+/// A store: `/v1/lookup` with body `stuck` never answers, with `large` at length; else it echoes, and a number is what it cost.
 async fn store(authority: &Authority, address: SocketAddr, seen: &Seen) -> SocketAddr {
     let identity = authority.issue("store", &[&address.ip().to_string()]);
     let tls = authority.server_tls(&identity, ClientCertificates::Required);
@@ -43,7 +43,39 @@ async fn answer(request: Request<Incoming>, seen: &Seen) -> Response<Full<Bytes>
     match &body[..] {
         b"stuck" => pending().await,
         b"large" => Response::new(Full::from(vec![7; 5001])),
-        _ => Response::builder().status(201).header("x-store", "1").body(Full::new(body)).unwrap(),
+        _ => {
+            let mut response = Response::builder().status(201).header("x-store", "1");
+            if body.first().is_some_and(u8::is_ascii_digit) {
+                response = response.header("mimi-lookup-cost", &body[..]);
+            }
+            response.body(Full::new(body)).unwrap()
+        }
+    }
+}
+
+/// The one budget of a relay is spent by what the target says, which is not passed on.
+#[tokio::test]
+async fn a_target_says_what_a_request_cost() {
+    for (cost, answered) in [("64", 2), ("1000", 2), ("10", 10), ("0", 100), ("none", 100)] {
+        let (address, seen) = (vacant().await, Seen::default());
+        let scene = Scene::before_http(|config, authority| {
+            config.target = Some(target(authority, address));
+            config.limits.per_relay = Rate::new(100, 3600);
+        })
+        .await;
+        store(&scene.authority, address, &seen).await;
+        for number in 0..=answered {
+            let (capsule, opener) = seal(&scene.plain_keys().await, &binary(&lookup(cost.as_bytes())));
+            let outer = scene.post(capsule).await;
+            if number == answered {
+                assert_problem(&outer, 429, "gateway-rate-limited");
+            } else {
+                let answer = Opened::new(&outer, opener);
+                assert_eq!((answer.status(), answer.field("x-store")), (201, Some("1")), "{cost}");
+                assert_eq!(answer.field("mimi-lookup-cost"), None);
+            }
+        }
+        assert_eq!(seen.lock().unwrap().len(), answered, "{cost}");
     }
 }
 
@@ -67,10 +99,10 @@ fn target(authority: &Authority, address: SocketAddr) -> HttpTargetConfig {
 
 /// A gateway whose target will be at this address, with settings changed.
 async fn gateway(address: SocketAddr, change: impl FnOnce(&mut HttpTargetConfig)) -> Scene {
-    Scene::before_http(|authority| {
-        let mut config = target(authority, address);
-        change(&mut config);
-        config
+    Scene::before_http(|config, authority| {
+        let mut target = target(authority, address);
+        change(&mut target);
+        config.target = Some(target);
     })
     .await
 }

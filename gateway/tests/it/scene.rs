@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bhttp::{Message, Mode};
 use bytes::Bytes;
-use gateway::config::{
-    AeadName, AllowedTarget, Config, Exchange, HttpTargetConfig, KemName, KeysConfig, Limits, RelaysConfig,
-};
+use gateway::config::{AeadName, AllowedTarget, Config, Exchange, KemName, KeysConfig, Limits, RelaysConfig};
 use gateway::keys::system_clock;
 use gateway::{Cost, KeyRing, Target, TargetError};
 use http::{Request, Response, StatusCode};
@@ -114,11 +112,12 @@ impl Scene {
         Self::before(target.clone(), target, change).await
     }
 
-    /// Starts in front of a target over HTTP.
-    pub(crate) async fn before_http(target: impl FnOnce(&Authority) -> HttpTargetConfig) -> Self {
+    /// Starts in front of a target over HTTP, which the settings have to name.
+    pub(crate) async fn before_http(change: impl FnOnce(&mut Config, &Authority)) -> Self {
         let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
-        let config = config(&authority, folder.path());
-        let http = gateway::HttpTarget::new(&target(&authority)).unwrap();
+        let mut config = config(&authority, folder.path());
+        change(&mut config, &authority);
+        let http = gateway::HttpTarget::new(config.http_target().unwrap()).unwrap();
         Self::run(authority, folder, config, StubTarget::new(), http).await
     }
 

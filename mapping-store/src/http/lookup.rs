@@ -1,6 +1,7 @@
 //! `POST /v1/lookup`: 1 to 64 CPIs, for a gateway; over HTTP by its certificate, or in its process.
 //!
-//! 200 and an answer (`application/cbor`), compact if it was asked for so. Refusals: `not-through-gateway`, `malformed`, `too-large`,
+//! 200 and an answer (`application/cbor`), compact if it was asked for so; over HTTP `Mimi-Lookup-Cost` tells the gateway how many CPIs were
+//! asked for. Refusals: `not-through-gateway`, `malformed`, `too-large`,
 //! `unsupported-media-type`, `answer-too-large`, `unavailable`.
 
 use std::num::NonZeroU32;
@@ -9,9 +10,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use http_body_util::BodyExt as _;
-use protocol::lookup::{Answer, LookupRequest};
+use protocol::lookup::{self, Answer, LookupRequest};
 use protocol::media;
 use protocol::problem::ProblemType;
 use service::Peer;
@@ -23,6 +24,7 @@ use crate::storage::StorageError;
 use crate::store::{LookupFailure, Store};
 
 const MAX_BYTES: usize = 32 * 1024;
+const COST: HeaderName = HeaderName::from_static(lookup::COST);
 
 /// In the extensions of a response: how many identifiers were asked for, for the gateway's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +34,12 @@ pub(super) async fn over_http(State(app): State<Arc<App>>, request: Request) -> 
     if !app.gateways.admit(request.extensions().get::<Peer>()) {
         return Err(ProblemType::NotThroughGateway.problem().into());
     }
-    answer(&app.store, request).await
-}
-
-async fn answer(store: &Store, request: Request) -> Result<Response, Problem> {
     let body = read(request, media::CBOR, MAX_BYTES).await?;
-    Ok(respond(store, &body).await?.map(Into::into))
+    let mut response = respond(&app.store, &body).await?;
+    if let Some(LookupCost(cost)) = response.extensions_mut().remove() {
+        response.headers_mut().insert(COST, HeaderValue::from(cost.get()));
+    }
+    Ok(response.map(Into::into))
 }
 
 async fn respond(store: &Store, body: &[u8]) -> Result<http::Response<Bytes>, Problem> {
@@ -72,7 +74,7 @@ impl Store {
     /// `/v1/identifierQuery/{domain}`, and nothing else.
     pub async fn lookup_in_process(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let path = request.uri().path();
-        let (is_lookup, is_query) = (path == protocol::lookup::PATH, identifier_query::is_path(path));
+        let (is_lookup, is_query) = (path == lookup::PATH, identifier_query::is_path(path));
         let is_post = request.method() == Method::POST;
         let answered = match (is_lookup, is_query) {
             (false, false) => Err(ProblemType::NotFound.problem().into()),

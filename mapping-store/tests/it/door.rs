@@ -259,7 +259,14 @@ async fn lookups_come_through_the_gateway_or_not_at_all() {
     refused(&ask(place.client(Some("gateway.example.com")), question.clone()).await, ProblemType::NotThroughGateway);
     let gateway = place.client(Some("Gateway.Example"));
     assert_eq!(ask(gateway.clone(), question).await.status(), StatusCode::OK);
-    refused(&ask(gateway.clone(), b"\xa0".to_vec()).await, ProblemType::Malformed);
+    for asked in [1, 2, 64] {
+        let question = LookupRequest::new((0..asked).map(number).collect(), None).unwrap().encode();
+        let answer = ask(gateway.clone(), question).await;
+        assert_eq!(answer.headers()["mimi-lookup-cost"], asked.to_string());
+    }
+    let malformed = ask(gateway.clone(), b"\xa0".to_vec()).await;
+    refused(&malformed, ProblemType::Malformed);
+    assert!(!malformed.headers().contains_key("mimi-lookup-cost"));
     refused(&ask(gateway, vec![0; 40_000]).await, ProblemType::TooLarge);
     server.stop().await;
 }

@@ -17,6 +17,8 @@ use documents::cbor::{CborError, FieldError};
 
 /// The path of the lookup endpoint.
 pub const PATH: &str = "/v1/lookup";
+/// The response header that tells a gateway how many CPIs were asked for.
+pub const COST: &str = "mimi-lookup-cost";
 
 /// Why a lookup message was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
