@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::{Body as _, Incoming};
 use service::addresses::network;
+use service::body::is_of_type;
 use service::metrics::float;
 use service::{CancellationToken, KeyedLimiter, Limiter, Peer, Readiness};
 use tokio::task::JoinSet;
@@ -147,8 +148,7 @@ fn sender(request: &Request<Incoming>) -> IpAddr {
 
 /// The media type to forward, in our own spelling, so that the client's is not passed on.
 fn forwarded_type(request: &Request<Incoming>) -> Option<&'static str> {
-    let given = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
-    [WHOLE, CHUNKED].into_iter().find(|known| given.trim().eq_ignore_ascii_case(known))
+    [WHOLE, CHUNKED].into_iter().find(|known| is_of_type(request.headers(), known))
 }
 
 fn method_not_allowed(allow: &'static str) -> Response<AnswerBody> {

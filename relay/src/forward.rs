@@ -1,5 +1,5 @@
-//! A capsule to the gateway, and its answer back: method, media type and body one way; status, media type, body and a
-//! numeric `Retry-After` the other. No retry, no redirect, no other header.
+//! A capsule to the gateway, and its answer back: method, media type and body one way; status, one of three media types, body
+//! and a numeric `Retry-After` the other. No retry, no redirect, no other header.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use service::RetryAfter;
+use service::body::is_of_type;
 use service::outgoing::{self, Connector, Versions};
+use service::{RetryAfter, problem};
 
 use crate::body::{AnswerBody, BodyError, Bounded};
 use crate::config::{ConfigError, Exchange, RouteConfig};
@@ -23,6 +24,8 @@ use crate::slots::Slots;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_IDLE: Duration = Duration::from_secs(90);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// What answers are: whole and chunked ones (draft-ietf-ohai-chunked-ohttp), and problems.
+const ANSWER_TYPES: [&str; 3] = ["message/ohttp-res", "message/ohttp-chunked-res", problem::MEDIA_TYPE];
 const MAX_KEYS_BYTES: usize = 64 * 1024;
 /// So much of a capsule is read before a stream to the gateway is opened for it: all of it, mostly.
 const GATHERED_BYTES: usize = 16 * 1024;
@@ -134,10 +137,10 @@ impl Gateway {
     }
 }
 
-/// Passes back what an answer's reader needs, and nothing by which a gateway could mark a client.
+/// Passes back what an answer's reader needs, in our own spelling, and nothing by which a gateway could mark a client.
 fn pass_headers(from: &HeaderMap, to: &mut HeaderMap) {
-    if let Some(media_type) = from.get(header::CONTENT_TYPE) {
-        to.insert(header::CONTENT_TYPE, media_type.clone());
+    if let Some(media_type) = ANSWER_TYPES.into_iter().find(|known| is_of_type(from, known)) {
+        to.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     }
     let numeric =
         |value: &&HeaderValue| !value.is_empty() && value.len() <= 6 && value.as_bytes().iter().all(u8::is_ascii_digit);

@@ -91,6 +91,25 @@ async fn no_field_of_the_gateway_marks_a_client() {
     assert!(!scene.post("capsule").await.headers().contains_key("retry-after"));
 }
 
+/// Not by parameters of a media type, nor by how it is spelt: answers are of one of three.
+#[tokio::test]
+async fn no_media_type_of_the_gateway_marks_a_client() {
+    let scene = Scene::start().await;
+    for (given, passed) in [
+        ("message/ohttp-res", Some("message/ohttp-res")),
+        ("Message/OHTTP-Chunked-Res", Some("message/ohttp-chunked-res")),
+        ("APPLICATION/problem+json", Some("application/problem+json")),
+        ("message/ohttp-res; mark=telltale", None),
+        ("application/problem+json;charset=utf-8", None),
+        ("text/telltale", None),
+    ] {
+        scene.stub.conduct(Conduct::Answer(answer(200, given, "sealed")));
+        let response = scene.post("capsule").await;
+        let media_type = response.headers().get("content-type").map(|value| value.to_str().unwrap());
+        assert_eq!((media_type, response.body().as_ref()), (passed, &b"sealed"[..]), "{given}");
+    }
+}
+
 /// However many clients ask for the keys, the gateway is asked by the relay alone, once for each form.
 #[tokio::test]
 async fn the_gateway_does_not_see_who_asks_for_keys() {
