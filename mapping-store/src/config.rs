@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use protocol::cpi::{Cpi, CpiError};
 use protocol::MAX_NAME_BYTES;
+use protocol::cpi::{Cpi, CpiError};
 use protocol::trust::{TrustAnchor, TrustAnchorError, TrustAnchorTable, TrustAnchors, parse_key};
 use serde::{Deserialize, Deserializer};
 use service::{AdminConfig, CertificatesConfig, ListenError, ListenerConfig, Listeners, Rate, TlsError};
