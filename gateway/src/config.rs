@@ -10,6 +10,9 @@ use service::{AdminConfig, Certificates, ClientTlsConfig, ListenError, ListenerC
 
 use crate::keys::KeyError;
 
+/// The longest that the circuit to a target may stay open, in seconds.
+pub const MAX_OPEN_SECONDS: u64 = 3600;
+
 /// Settings of a gateway.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,7 +109,7 @@ pub struct HttpTargetConfig {
     /// So many failures in a row open the circuit.
     #[serde(default = "default_failures")]
     pub failures_to_open: u32,
-    /// How long the circuit stays open.
+    /// How long the circuit stays open, 1 second to an hour.
     #[serde(default = "default_open")]
     pub open_seconds: u64,
 }
@@ -233,6 +236,9 @@ pub enum ConfigError {
     /// The target's URL.
     #[error("target: the URL must be https:// and an authority, without path")]
     TargetUrl,
+    /// How long the circuit stays open.
+    #[error("target: open_seconds must be 1 to {MAX_OPEN_SECONDS}")]
+    TargetOpen,
     /// TLS towards the target.
     #[error("target: {0}")]
     TargetTls(#[from] TlsError),

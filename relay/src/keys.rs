@@ -83,11 +83,13 @@ impl Keys {
 }
 
 async fn fetch(gateway: &Gateway) -> Option<Copy> {
-    let (life, plain) = good(gateway.fetch_keys(PLAIN).await?, PLAIN)?;
+    let (plain_life, plain) = good(gateway.fetch_keys(PLAIN).await?, PLAIN)?;
     // A gateway may do without the signed form; one that fails at it is asked again.
     let answer = gateway.fetch_keys(SIGNED).await.filter(|answer| !answer.status().is_server_error())?;
-    let signed = good(answer, SIGNED).map(|(_, signed)| signed);
-    let signed = signed.map(|signed| Representation::new(SIGNED, signed));
+    let signed = good(answer, SIGNED);
+    // Of several gateways behind one name, another may have answered, and signed earlier.
+    let life = signed.as_ref().map_or(plain_life, |(life, _)| plain_life.min(*life));
+    let signed = signed.map(|(_, signed)| Representation::new(SIGNED, signed));
     Some(Copy { plain: Representation::new(PLAIN, plain), signed, fetched: Instant::now(), life })
 }
 

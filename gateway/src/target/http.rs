@@ -15,7 +15,7 @@ use service::RetryAfter;
 use service::outgoing::{self, Connector, Versions};
 
 use super::{Cost, Target, TargetError};
-use crate::config::{ConfigError, HttpTargetConfig};
+use crate::config::{ConfigError, HttpTargetConfig, MAX_OPEN_SECONDS};
 use crate::metrics;
 
 /// The response header in which a target says what a request cost, a number from 1 to [`MAX_COST`].
@@ -39,12 +39,15 @@ impl HttpTarget {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::TargetUrl`] or [`ConfigError::TargetTls`].
+    /// [`ConfigError::TargetUrl`], [`ConfigError::TargetOpen`] or [`ConfigError::TargetTls`].
     pub fn new(config: &HttpTargetConfig) -> Result<Self, ConfigError> {
         let url: Uri = config.url.parse().map_err(|_| ConfigError::TargetUrl)?;
         let authority = url.authority().cloned().ok_or(ConfigError::TargetUrl)?;
         if url.scheme() != Some(&Scheme::HTTPS) || !matches!(url.path(), "" | "/") {
             return Err(ConfigError::TargetUrl);
+        }
+        if !(1..=MAX_OPEN_SECONDS).contains(&config.open_seconds) {
+            return Err(ConfigError::TargetOpen);
         }
         let connector = outgoing::connector(&config.tls, Versions::Http2, CONNECT_TIMEOUT)?;
         let client = legacy::Client::builder(TokioExecutor::new())

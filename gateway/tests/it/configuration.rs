@@ -68,6 +68,10 @@ fn what_may_be_asked_must_be_said() {
         let error = refused(|config| config.target.as_mut().unwrap().url = url.to_owned());
         assert!(matches!(error, Some(ConfigError::TargetUrl)), "{url}");
     }
+    for seconds in [0, 3601, u64::MAX] {
+        let error = refused(|config| config.target.as_mut().unwrap().open_seconds = seconds);
+        assert!(matches!(error, Some(ConfigError::TargetOpen)), "{seconds}");
+    }
     let untrusting = refused(|config| config.target.as_mut().unwrap().tls = ClientTlsConfig::default());
     assert!(matches!(untrusting, Some(ConfigError::TargetTls(_))));
 }

@@ -110,6 +110,21 @@ async fn keys_are_refreshed_before_their_life_is_over() {
     assert_eq!(scene.keys(SIGNED).await.body(), "next signed keys");
 }
 
+/// Of several gateways behind one name, each form may come from another one, signed at another time.
+#[tokio::test]
+async fn a_copy_lives_as_long_as_the_form_that_ends_first() {
+    for (plain, signed) in [("max-age=600", Some("max-age=60")), ("max-age=60", Some("max-age=600"))] {
+        let keys = |keys: &mut crate::scene::ServedKeys| {
+            (keys.cache_control, keys.signed_cache_control) = (plain, signed);
+        };
+        let scene = Scene::prepared(keys, |_| {}).await;
+        scene.has_keys().await;
+        for form in [PLAIN, SIGNED] {
+            assert!((1..=60).contains(&max_age(&scene.keys(form).await)), "{form}, {plain}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_a_gateway_that_does_not_serve_its_keys() {
     let scene =

@@ -57,6 +57,8 @@ pub(crate) struct ServedKeys {
     /// What is answered where there are none.
     pub(crate) otherwise: StatusCode,
     pub(crate) cache_control: &'static str,
+    /// Of the signed form, if it has another.
+    pub(crate) signed_cache_control: Option<&'static str>,
     pub(crate) silent: bool,
 }
 
@@ -81,6 +83,7 @@ impl Stub {
             signed: Some("signed keys"),
             otherwise: StatusCode::NOT_ACCEPTABLE,
             cache_control: "public, max-age=3600",
+            signed_cache_control: None,
             silent: false,
         };
         let inner = Inner {
@@ -183,11 +186,15 @@ impl Inner {
         if keys.silent {
             return pending().await;
         }
-        let (media_type, bytes) = if headers["accept"] == SIGNED { (SIGNED, keys.signed) } else { (PLAIN, keys.plain) };
+        let (media_type, bytes, cache_control) = if headers["accept"] == SIGNED {
+            (SIGNED, keys.signed, keys.signed_cache_control.unwrap_or(keys.cache_control))
+        } else {
+            (PLAIN, keys.plain, keys.cache_control)
+        };
         match bytes {
             Some(bytes) => Response::builder()
                 .header("content-type", media_type)
-                .header("cache-control", keys.cache_control)
+                .header("cache-control", cache_control)
                 .header("set-cookie", "client=1")
                 .body(whole(bytes))
                 .unwrap(),

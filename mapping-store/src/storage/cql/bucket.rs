@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use cluster::unreadable;
+use cluster::{column, unreadable};
 
 use super::super::{StorageError, Tally};
 use super::Shared;
@@ -78,11 +78,6 @@ impl Shared {
         self.seen().take_in(bucket, settled);
         Ok(settled)
     }
-}
-
-/// Numbers of buckets and shards, as columns have them.
-pub(super) fn column(bucket: u32) -> i32 {
-    i32::try_from(bucket).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

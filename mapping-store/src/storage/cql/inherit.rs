@@ -10,14 +10,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use cluster::{Cluster, Sort, unreadable};
+use cluster::{Cluster, Sort, column, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::prepared::PreparedStatement;
 
 use super::super::{LogEntry, StorageError, Tally, due_key, shard_of};
-use super::bucket::column;
 use super::schema::{self, CHUNK, DATABASE, DUE, IN_USE, MOVING, RECORD};
 use super::{ClusterConfig, Cql, Shared};
 use crate::label::Label;

@@ -1,12 +1,11 @@
 //! Notes and cursors. A note is written on condition, so that the last one stands whatever the nodes' clocks say; a cursor is not: an
 //! earlier one may stand.
 
-use cluster::{Failure, is_applied, unreadable};
+use cluster::{Failure, column, is_applied, unreadable};
 use protocol::receipt::Position;
 
 use super::super::StorageError;
 use super::Shared;
-use super::bucket::column;
 
 impl Shared {
     pub(super) async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use cluster::{Failure, limit, unreadable};
+use cluster::{Failure, column, limit, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::Timestamp;
 use protocol::receipt::Position;
@@ -11,7 +11,7 @@ use scylla::response::query_result::QueryRowsResult;
 
 use super::super::{Kind, LogEntry, Stamp, StorageError, Stored, due_key, read_due_key, shard_of};
 use super::Shared;
-use super::bucket::{Bucket, Statics, column};
+use super::bucket::{Bucket, Statics};
 use super::schema::CHUNK;
 use crate::label::Label;
 

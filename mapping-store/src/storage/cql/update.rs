@@ -10,14 +10,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use cluster::{Parts, Witness, big, blob, int, pause, tiny, unreadable};
+use cluster::{Parts, Witness, big, blob, column, int, pause, tiny, unreadable};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use protocol::receipt::Position;
 use scylla::value::CqlValue;
 
 use super::super::{NewEntry, StorageError, Update, Updated, due_key, in_turn, shard_of};
 use super::Shared;
-use super::bucket::{Bucket, column};
+use super::bucket::Bucket;
 use super::schema::{DUE, RECORD};
 use super::statements::Statements;
 use crate::label::Label;
