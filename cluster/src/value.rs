@@ -8,7 +8,7 @@ pub fn column(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-/// An `int`; of [`column`]s.
+/// An `int`; of what [`column()`] takes.
 #[must_use]
 pub fn int(value: u32) -> Option<CqlValue> {
     Some(CqlValue::Int(column(value)))

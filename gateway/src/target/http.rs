@@ -18,7 +18,7 @@ use super::{Cost, Target, TargetError};
 use crate::config::{ConfigError, HttpTargetConfig, MAX_OPEN_SECONDS};
 use crate::metrics;
 
-/// The response header in which a target says what a request cost, a number from 1 to [`MAX_COST`].
+/// The response header in which a target says what a request cost, a number from 1 to 64.
 pub const COST: HeaderName = HeaderName::from_static("mimi-lookup-cost");
 
 /// A higher cost counts as this one: no lookup asks for more.
