@@ -12,8 +12,18 @@ use discovery::commands::CommandLine;
 
 /// Documents outside the book, held to the same.
 const OUTSIDE: [&str; 5] = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "fuzz/README.md"];
-const CRATES: [&str; 9] =
-    ["client", "cluster", "documents", "gateway", "id-prover", "mapping-store", "protocol", "relay", "service"];
+const CRATES: [&str; 10] = [
+    "client",
+    "cluster",
+    "documents",
+    "encapsulation",
+    "gateway",
+    "id-prover",
+    "mapping-store",
+    "protocol",
+    "relay",
+    "service",
+];
 /// Where else a path that a document names may begin.
 const FOLDERS: [&str; 8] = [".ci", "benches", "docs", "fuzz", "page", "src", "tests", "tools"];
 

@@ -5,8 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const TABLE: &str = "docs/conformance.md";
-const CRATES: [&str; 9] =
-    ["client", "documents", "gateway", "id-prover", "mapping-store", "protocol", "relay", "service", "discovery"];
+const CRATES: [&str; 11] = [
+    "client",
+    "cluster",
+    "discovery",
+    "documents",
+    "encapsulation",
+    "gateway",
+    "id-prover",
+    "mapping-store",
+    "protocol",
+    "relay",
+    "service",
+];
 const NOT_OFFERED: &str = "not offered yet";
 
 /// One row: what it answers, by which tests, and where the code is.

@@ -29,8 +29,19 @@ const NEITHER: &[&str] = &[
 ];
 
 /// What is shipped: the five binaries, and the libraries.
-const SHIPPED: [&str; 9] =
-    ["client", "discovery", "documents", "gateway", "id-prover", "mapping-store", "protocol", "relay", "service"];
+const SHIPPED: [&str; 11] = [
+    "client",
+    "cluster",
+    "discovery",
+    "documents",
+    "encapsulation",
+    "gateway",
+    "id-prover",
+    "mapping-store",
+    "protocol",
+    "relay",
+    "service",
+];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
