@@ -4,26 +4,21 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::kem::PublicKey;
-use crate::schedule::Schedule;
-use crate::{AeadName, HEADER_BYTES, KDF_ID, KemName, KeyRefused, OpenError, REQUEST_LABEL, RESPONSE_LABEL, response};
+use crate::response::Answer;
+use crate::suite::Suite;
+use crate::{AeadName, KDF_ID, KemName, KeyRefused, OpenError};
 
 /// Length of a list of one suite: KDF and AEAD.
 const SUITE_BYTES: u8 = 4;
 
 /// A gateway's key, with the one suite it is used with.
 pub struct Recipient {
-    header: [u8; HEADER_BYTES],
-    aead: AeadName,
     key: PublicKey,
-    schedule: Schedule,
+    suite: Suite,
 }
 
 /// Opens the one answer to a capsule.
-pub struct AnswerOpener {
-    aead: AeadName,
-    secret: Zeroizing<Vec<u8>>,
-    enc: Vec<u8>,
-}
+pub struct AnswerOpener(Answer);
 
 impl Recipient {
     /// Reads a key configuration (RFC 9458 §3.1) that has one suite.
@@ -42,9 +37,7 @@ impl Recipient {
         if u16::from_be_bytes([f1, f0]) != KDF_ID {
             return Err(KeyRefused);
         }
-        let header = crate::header(id, kem, aead);
-        let schedule = Schedule::new(kem, aead, &[REQUEST_LABEL, &header].concat());
-        Ok(Self { header, aead, key: PublicKey::decode(kem, key)?, schedule })
+        Ok(Self { key: PublicKey::decode(kem, key)?, suite: Suite::new(id, kem, aead) })
     }
 
     /// Makes a capsule of `content`, and what opens its answer. The ephemeral key of the curve comes from `rng`; what ML-KEM draws, aws-lc draws.
@@ -64,15 +57,9 @@ impl Recipient {
         content: &[u8],
     ) -> Result<(Vec<u8>, AnswerOpener), KeyRefused> {
         let (shared_secret, enc) = self.key.encapsulate(ephemeral)?;
-        let context = self.schedule.context(&shared_secret);
-        let tag_bytes = self.aead.algorithm().tag_len();
-        let mut capsule = Vec::with_capacity(HEADER_BYTES + enc.len() + content.len() + tag_bytes);
-        capsule.extend_from_slice(&self.header);
-        capsule.extend_from_slice(&enc);
-        context.seal(b"", content, &mut capsule);
-        let mut secret = Zeroizing::new(vec![0; response::nonce_bytes(self.aead)]);
-        context.export(RESPONSE_LABEL, &mut secret);
-        Ok((capsule, AnswerOpener { aead: self.aead, secret, enc }))
+        let context = self.suite.schedule.context(&shared_secret);
+        let capsule = context.message.seal(b"", &[&self.suite.header, &enc], content);
+        Ok((capsule, AnswerOpener(Answer::to(self.suite.aead, &context, enc))))
     }
 }
 
@@ -83,6 +70,6 @@ impl AnswerOpener {
     ///
     /// [`OpenError::Sealed`] if it was not sealed for this capsule, or was changed or cut.
     pub fn open(self, answer: &[u8]) -> Result<Vec<u8>, OpenError> {
-        response::open(self.aead, &self.secret, &self.enc, answer).ok_or(OpenError::Sealed)
+        self.0.open(answer).ok_or(OpenError::Sealed)
     }
 }

@@ -1,11 +1,11 @@
 //! The gateway's side: a capsule opened, its answer sealed.
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use crate::kem::PrivateKey;
-use crate::schedule::Schedule;
-use crate::{AeadName, HEADER_BYTES, KemName, KeyRefused, OpenError, REQUEST_LABEL, RESPONSE_LABEL, response};
+use crate::response::{Answer, MAX_NONCE_BYTES};
+use crate::suite::Suite;
+use crate::{AeadName, HEADER_BYTES, KemName, KeyRefused, OpenError};
 
 /// One key that opens capsules, with the suites it may be used with.
 pub struct Opener {
@@ -14,19 +14,8 @@ pub struct Opener {
     configuration: Vec<u8>,
 }
 
-/// An AEAD of a key: its header, and the part of the key schedule that is the same for all of its capsules.
-struct Suite {
-    header: [u8; HEADER_BYTES],
-    aead: AeadName,
-    schedule: Schedule,
-}
-
 /// Seals the one answer to an opened capsule.
-pub struct Sealer {
-    aead: AeadName,
-    secret: Zeroizing<Vec<u8>>,
-    enc: Vec<u8>,
-}
+pub struct Sealer(Answer);
 
 impl Opener {
     /// The key that `seed` stands for (`DeriveKeyPair` of the KEM), under the identifier `id`.
@@ -66,18 +55,8 @@ impl Opener {
         let (enc, sealed) = rest.split_at_checked(self.key.enc_bytes()).ok_or(OpenError::Sealed)?;
         let shared_secret = self.key.decapsulate(enc).ok_or(OpenError::Sealed)?;
         let context = suite.schedule.context(&shared_secret);
-        let content = context.open(b"", sealed).ok_or(OpenError::Sealed)?;
-        let mut secret = Zeroizing::new(vec![0; response::nonce_bytes(suite.aead)]);
-        context.export(RESPONSE_LABEL, &mut secret);
-        Ok((content, Sealer { aead: suite.aead, secret, enc: enc.to_vec() }))
-    }
-}
-
-impl Suite {
-    fn new(id: u8, kem: KemName, aead: AeadName) -> Self {
-        let header = crate::header(id, kem, aead);
-        let schedule = Schedule::new(kem, aead, &[REQUEST_LABEL, &header].concat());
-        Self { header, aead, schedule }
+        let content = context.message.open(b"", sealed).ok_or(OpenError::Sealed)?;
+        Ok((content, Sealer(Answer::to(suite.aead, &context, enc.to_vec()))))
     }
 }
 
@@ -85,13 +64,13 @@ impl Sealer {
     /// Seals the answer under a nonce from `rng`.
     #[must_use]
     pub fn seal(self, answer: &[u8], rng: &mut impl CryptoRng) -> Vec<u8> {
-        let mut nonce = [0; response::MAX_NONCE_BYTES];
-        let nonce = &mut nonce[..response::nonce_bytes(self.aead)];
+        let mut nonce = [0; MAX_NONCE_BYTES];
+        let nonce = &mut nonce[..self.0.nonce_bytes()];
         rng.fill_bytes(nonce);
         self.seal_under(nonce, answer)
     }
 
     pub(crate) fn seal_under(self, nonce: &[u8], answer: &[u8]) -> Vec<u8> {
-        response::seal(self.aead, &self.secret, &self.enc, nonce, answer)
+        self.0.seal(nonce, answer)
     }
 }

@@ -7,8 +7,9 @@
 //! | [`client`] | [`Recipient`]: a gateway's key makes a capsule; [`AnswerOpener`] opens the one answer |
 //! | `kem` | the key encapsulations, both sides |
 //! | `schedule` | HKDF, and the key schedule of a message |
-//! | `response` | the key of an answer |
-//! | `suite` | the names of what can be chosen |
+//! | `response` | an answer, sealed and opened |
+//! | `aead` | one message sealed and opened |
+//! | `suite` | the names of what can be chosen, and a key's use with one of each |
 //! | `reference` | the gateway's side on the `ohttp` crate, which every capsule is compared with in the tests, and which takes over with the feature `reference-hpke` |
 //!
 //! Curve, lattice, ciphers and hashes are the library's; what is here only puts them together (`docs/decisions/0070-hpke-on-aws-lc.md`).
@@ -20,6 +21,7 @@
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests fail by panicking"))]
 
+mod aead;
 pub mod client;
 pub mod gateway;
 mod kem;
@@ -71,15 +73,6 @@ pub fn encode_list<'a>(configurations: impl IntoIterator<Item = &'a [u8]>) -> Ve
         list.extend(configuration);
     }
     list
-}
-
-/// Identifier of key, KEM, KDF and AEAD.
-fn header(id: u8, kem: KemName, aead: AeadName) -> [u8; HEADER_BYTES] {
-    let mut header = [id, 0, 0, 0, 0, 0, 0];
-    header[1..3].copy_from_slice(&kem.id().to_be_bytes());
-    header[3..5].copy_from_slice(&KDF_ID.to_be_bytes());
-    header[5..].copy_from_slice(&aead.id().to_be_bytes());
-    header
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! HPKE's key schedule in base mode (RFC 9180 §4, §5.1, §5.3) for HKDF-SHA256.
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
+use crate::aead::{NONCE_BYTES, OneTimeKey};
 use crate::{AeadName, KDF_ID, KemName};
 
 /// Octets of a SHA-256, and so of every secret between extracting and expanding.
 pub(crate) const HASH_BYTES: usize = 32;
-const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
 const MODE_BASE: u8 = 0;
 
 /// A secret of the length of the hash.
@@ -85,13 +83,13 @@ impl Schedule {
         let labeled = Labeled { suite: &self.suite };
         let secret = Prk::new(&labeled.extract(shared_secret, "secret", b""));
         let mut key = Secret::default();
-        let key = &mut key[..self.aead.algorithm().key_len()];
+        let key = &mut key[..self.aead.key_bytes()];
         labeled.expand(&secret, "key", &self.context, key);
         let mut nonce = [0; NONCE_BYTES];
         labeled.expand(&secret, "base_nonce", &self.context, &mut nonce);
         let mut exporter = Secret::default();
         labeled.expand(&secret, "exp", &self.context, &mut *exporter);
-        Context { labeled, key: self.aead.key(key), nonce, exporter }
+        Context { labeled, message: OneTimeKey::new(self.aead, key, nonce), exporter }
     }
 
     #[cfg(test)]
@@ -103,33 +101,12 @@ impl Schedule {
 /// The context of one message.
 pub(crate) struct Context<'a> {
     labeled: Labeled<'a>,
-    key: LessSafeKey,
-    nonce: [u8; NONCE_BYTES],
+    /// For the first message, with the sequence number 0; there is no second one.
+    pub(crate) message: OneTimeKey,
     exporter: Secret,
 }
 
 impl Context<'_> {
-    /// Opens the first message, with the sequence number 0; there is no second one. `None` if it was changed or cut.
-    pub(crate) fn open(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>()?;
-        let mut content = vec![0; ciphertext.len()];
-        let nonce = Nonce::assume_unique_for_key(self.nonce);
-        self.key.open_separate_gather(nonce, Aad::from(associated), ciphertext, tag, &mut content).ok()?;
-        Some(content)
-    }
-
-    /// Seals the first message, onto what stands in `out`; there is no second one.
-    pub(crate) fn seal(&self, associated: &[u8], content: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(content);
-        let nonce = Nonce::assume_unique_for_key(self.nonce);
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(nonce, Aad::from(associated), &mut out[start..])
-            .expect("a request is far shorter than the 2^36 octets that the AEADs take");
-        out.extend_from_slice(tag.as_ref());
-    }
-
     /// `Context.Export` (RFC 9180 §5.3).
     pub(crate) fn export(&self, context: &[u8], out: &mut [u8]) {
         self.labeled.expand(&Prk::new(&self.exporter), "sec", context, out);

@@ -1,7 +1,9 @@
-//! What a key configuration can name: KEMs and AEADs, by their numbers in HPKE's registries (RFC 9180 §7).
+//! What a key configuration can name: KEMs and AEADs, by their numbers in HPKE's registries (RFC 9180 §7); a key's use with one of each.
 
-use aws_lc_rs::aead::{self, LessSafeKey, UnboundKey};
 use serde::Deserialize;
+
+use crate::schedule::Schedule;
+use crate::{HEADER_BYTES, KDF_ID, REQUEST_LABEL};
 
 /// A key encapsulation mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -48,16 +50,23 @@ impl AeadName {
             Self::ChaCha20Poly1305 => 0x0003,
         }
     }
+}
 
-    pub(crate) const fn algorithm(self) -> &'static aead::Algorithm {
-        match self {
-            Self::Aes128Gcm => &aead::AES_128_GCM,
-            Self::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
-        }
-    }
+/// An AEAD of a key: the header of its capsules, and the part of the key schedule that is the same for all of them.
+pub(crate) struct Suite {
+    /// Identifier of key, KEM, KDF and AEAD (RFC 9458 §4.1).
+    pub(crate) header: [u8; HEADER_BYTES],
+    pub(crate) aead: AeadName,
+    pub(crate) schedule: Schedule,
+}
 
-    /// The key of this AEAD from octets of its length.
-    pub(crate) fn key(self, octets: &[u8]) -> LessSafeKey {
-        LessSafeKey::new(UnboundKey::new(self.algorithm(), octets).expect("the key has the length of its algorithm"))
+impl Suite {
+    pub(crate) fn new(id: u8, kem: KemName, aead: AeadName) -> Self {
+        let mut header = [id, 0, 0, 0, 0, 0, 0];
+        header[1..3].copy_from_slice(&kem.id().to_be_bytes());
+        header[3..5].copy_from_slice(&KDF_ID.to_be_bytes());
+        header[5..].copy_from_slice(&aead.id().to_be_bytes());
+        let schedule = Schedule::new(kem, aead, &[REQUEST_LABEL, &header].concat());
+        Self { header, aead, schedule }
     }
 }

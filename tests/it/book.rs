@@ -10,20 +10,10 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use discovery::commands::CommandLine;
 
+use crate::crates;
+
 /// Documents outside the book, held to the same.
 const OUTSIDE: [&str; 5] = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "fuzz/README.md"];
-const CRATES: [&str; 10] = [
-    "client",
-    "cluster",
-    "documents",
-    "encapsulation",
-    "gateway",
-    "id-prover",
-    "mapping-store",
-    "protocol",
-    "relay",
-    "service",
-];
 /// Where else a path that a document names may begin.
 const FOLDERS: [&str; 8] = [".ci", "benches", "docs", "fuzz", "page", "src", "tests", "tools"];
 
@@ -203,7 +193,7 @@ fn is_there(path: &str) -> bool {
         let (choices, after) = rest.split_once('}').unwrap();
         return choices.split(',').all(|choice| is_there(&format!("{before}{choice}{after}")));
     }
-    let places = std::iter::once(root().to_owned()).chain(CRATES.map(|name| root().join(name)));
+    let places = std::iter::once(root().to_owned()).chain(crates::PARTS.iter().map(|name| root().join(name)));
     places.into_iter().any(|place| is_in(&place, path.trim_end_matches('/')))
 }
 
@@ -224,7 +214,7 @@ fn is_in(place: &Path, path: &str) -> bool {
 fn paths_that_are_named_exist() {
     let is_path = |span: &&str| {
         let first = span.split('/').next().unwrap();
-        let known = CRATES.contains(&first) || FOLDERS.contains(&first) || first == "*";
+        let known = crates::PARTS.contains(&first) || FOLDERS.contains(&first) || first == "*";
         known && span.contains('/') && span.chars().all(|c| c.is_ascii_alphanumeric() || "_-./*{},".contains(c))
     };
     let (mut seen, mut wrong) = (0, Vec::new());
@@ -318,7 +308,7 @@ fn tests_that_are_named_exist() {
             }
             let mut name = "";
             for span in cell.split('`').skip(1).step_by(2) {
-                if span == "discovery" || CRATES.contains(&span) {
+                if span == "discovery" || crates::PARTS.contains(&span) {
                     name = span;
                     continue;
                 }

@@ -4,20 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::crates;
+
 const TABLE: &str = "docs/conformance.md";
-const CRATES: [&str; 11] = [
-    "client",
-    "cluster",
-    "discovery",
-    "documents",
-    "encapsulation",
-    "gateway",
-    "id-prover",
-    "mapping-store",
-    "protocol",
-    "relay",
-    "service",
-];
 const NOT_OFFERED: &str = "not offered yet";
 
 /// One row: what it answers, by which tests, and where the code is.
@@ -51,7 +40,7 @@ fn rows() -> BTreeMap<String, Row> {
         let mut of = String::new();
         let mut named = Vec::new();
         for span in spans(tests) {
-            if CRATES.contains(&span) {
+            if crates::ALL.contains(&span) {
                 span.clone_into(&mut of);
             } else {
                 assert!(!of.is_empty(), "{name}: a crate stands before its tests");
@@ -147,7 +136,7 @@ fn every_row_is_there() {
 
 #[test]
 fn every_row_has_a_source_tests_and_code() {
-    let tests: BTreeMap<_, _> = CRATES.into_iter().map(|name| (name, tests_of(name))).collect();
+    let tests: BTreeMap<_, _> = crates::ALL.into_iter().map(|name| (name, tests_of(name))).collect();
     let mut wrong = Vec::new();
     for (name, row) in rows() {
         if name.starts_with('S') && name != "S1" {
@@ -182,7 +171,7 @@ fn every_row_has_a_source_tests_and_code() {
 fn every_test_named_after_a_row_is_in_it() {
     let rows = rows();
     let (mut seen, mut wrong) = (0, Vec::new());
-    for of in CRATES {
+    for of in crates::ALL {
         for test in tests_of(of).run.into_keys() {
             let Some((row, _)) = rows.iter().find(|(row, _)| test.starts_with(&prefix(row))) else {
                 let (head, _) = test.split_once('_').unwrap_or((&test, ""));

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
+use crate::crates;
+
 /// Crates by name, each with what it is built from.
 struct Graph(BTreeMap<String, BTreeSet<String>>);
 
@@ -51,18 +53,6 @@ fn workspace() -> Metadata {
 
 /// The rules are the same everywhere; other platforms only have further system libraries.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
-const OURS: [&str; 10] = [
-    "client",
-    "cluster",
-    "documents",
-    "encapsulation",
-    "gateway",
-    "id-prover",
-    "mapping-store",
-    "protocol",
-    "relay",
-    "service",
-];
 
 #[test]
 fn a_crate_knows_what_its_role_may_know() {
@@ -106,7 +96,7 @@ fn a_crate_knows_what_its_role_may_know() {
 #[test]
 fn prover_and_store_share_the_protocol_and_nothing_else_of_ours() {
     let graph = Graph::of(&workspace());
-    let ours: BTreeSet<&str> = OURS.into();
+    let ours: BTreeSet<&str> = crates::PARTS.iter().copied().collect();
     let of = |name| graph.closure(name).intersection(&ours).copied().collect::<BTreeSet<_>>();
     let shared: Vec<&str> = of("mapping-store").intersection(&of("id-prover")).copied().collect();
     // `documents` lies below the protocol; `service` is what every process needs, `cluster` how a database of either is reached: both
@@ -119,7 +109,7 @@ fn the_check_itself_finds_what_it_should() {
     let graph = Graph::of(&workspace());
     assert_eq!(graph.found("client", &["ohttp", "rocksdb"]), ["ohttp"]);
     assert_eq!(graph.found("mapping-store", &["librocksdb-sys", "relay"]), ["librocksdb-sys"]);
-    assert_eq!(graph.found("discovery", &OURS), OURS);
+    assert_eq!(graph.found("discovery", crates::PARTS), crates::PARTS);
 }
 
 /// The gateway may not know the protocol, and names one thing as it does.

@@ -11,6 +11,7 @@ mod book;
 mod command_line;
 mod configuration;
 mod conformance;
+mod crates;
 mod demo;
 mod dependency_rules;
 mod doctor;

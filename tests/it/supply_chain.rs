@@ -6,6 +6,8 @@ use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
+use crate::crates;
+
 /// What touches neither keys nor bytes from strangers: our own settings, words, figures and times, and what makes code.
 const NEITHER: &[&str] = &[
     "anstream",
@@ -26,21 +28,6 @@ const NEITHER: &[&str] = &[
     "tower-service",
     "tracing",
     "tracing-subscriber",
-];
-
-/// What is shipped: the five binaries, and the libraries.
-const SHIPPED: [&str; 11] = [
-    "client",
-    "cluster",
-    "discovery",
-    "documents",
-    "encapsulation",
-    "gateway",
-    "id-prover",
-    "mapping-store",
-    "protocol",
-    "relay",
-    "service",
 ];
 
 fn read(path: &str) -> String {
@@ -72,8 +59,9 @@ fn locked() -> BTreeMap<String, BTreeSet<String>> {
 /// Direct dependencies of what is shipped, but for our own.
 fn direct() -> BTreeSet<String> {
     let metadata = MetadataCommand::new().no_deps().exec().unwrap();
-    let shipped: Vec<_> = metadata.packages.iter().filter(|package| SHIPPED.contains(&package.name.as_str())).collect();
-    assert_eq!(shipped.len(), SHIPPED.len());
+    let shipped: Vec<_> =
+        metadata.packages.iter().filter(|package| crates::ALL.contains(&package.name.as_str())).collect();
+    assert_eq!(shipped.len(), crates::ALL.len());
     let dependencies = shipped.iter().flat_map(|package| &package.dependencies);
     let others = dependencies.filter(|dep| dep.kind != DependencyKind::Development && dep.path.is_none());
     others.map(|dep| dep.name.clone()).collect()
