@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lettre::address::Envelope;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -70,13 +71,14 @@ impl Door {
         made.unwrap_or(Err(Step::TooSlow)).map_err(|step| step.failure(left))
     }
 
-    /// Takes leave on all connections.
+    /// Takes leave on all connections at once, so that a silent server holds up the end by one step.
     pub(super) async fn close(&self) {
         let idle = std::mem::take(&mut *self.idle());
-        for Idle { mut link, .. } in idle {
+        let leave = async |Idle { mut link, .. }: Idle| {
             // A server that does not answer is left all the same.
             let _ = self.step(link.quit()).await;
-        }
+        };
+        join_all(idle.into_iter().map(leave)).await;
     }
 
     async fn converse(&self, envelope: &Envelope, email: &[u8], left: &mut bool) -> Result<(), Step> {
@@ -215,7 +217,55 @@ fn is_unreadable(error: &smtp::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::Barrier;
+    use tokio::task::JoinSet;
+
     use super::*;
+
+    const LINKS: usize = 5;
+
+    /// A server that answers the greeting, and nothing more until all links have taken leave. On each: whether it was still
+    /// open by then.
+    async fn patient(listener: TcpListener) -> Vec<bool> {
+        let all = Arc::new(Barrier::new(LINKS));
+        let mut links = JoinSet::new();
+        for _ in 0..LINKS {
+            let ((mut link, _), all) = (listener.accept().await.unwrap(), Arc::clone(&all));
+            links.spawn(async move {
+                link.write_all(b"220 mail.example\r\n250 mail.example\r\n").await.unwrap();
+                let mut read = Vec::new();
+                while !read.ends_with(b"QUIT\r\n") {
+                    assert_ne!(link.read_buf(&mut read).await.unwrap(), 0, "closed without leave");
+                }
+                all.wait().await;
+                let is_open = link.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+                // One that is closed cannot be answered; the test tells.
+                let _ = link.write_all(b"221 mail.example\r\n").await;
+                is_open
+            });
+        }
+        links.join_all().await
+    }
+
+    #[tokio::test]
+    async fn leave_is_taken_on_all_links_at_once() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (host, port) = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
+        let server = tokio::spawn(patient(listener));
+        let step = Duration::from_secs(10);
+        let door = Door::new(Address { host, port, protection: Protection::None, credentials: None, step });
+        for _ in 0..LINKS {
+            let link = door.connect().await.unwrap_or_else(|step| panic!("{step:?}"));
+            door.idle().push(Idle { link, since: Instant::now() });
+        }
+        door.close().await;
+        assert_eq!(server.await.unwrap(), [true; LINKS]);
+        assert!(door.idle().is_empty());
+    }
 
     #[test]
     fn what_may_be_tried_again_is_what_was_not_taken_over() {
