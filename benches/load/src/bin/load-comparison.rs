@@ -1,6 +1,6 @@
 //! `load-comparison ADDRESS`: a minimal Oblivious HTTP gateway on hyper and the `ohttp` crate, to compare with. It opens a
 //! capsule, reads the binary HTTP request, and seals a response with the request's content: no limits, no fields held to what
-//! HTTP allows, no padding, no store, no metrics.
+//! HTTP allows, no padding, no store, no metrics. At `/constant` it reads a capsule and answers with zeros: what HTTP alone takes.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,6 +21,9 @@ use service::process::Allocator;
 use tokio::net::TcpListener;
 
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// As long as a sealed answer about one number, padded.
+static CONSTANT: [u8; 4096 + 32] = [0; 4096 + 32];
 
 // As the servers have it.
 #[global_allocator]
@@ -48,16 +51,20 @@ async fn main() -> Result<(), BoxError> {
 }
 
 async fn answer(server: &Server, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (answered, media_type) = if request.method() == Method::POST {
-        (echo(server, request).await, "message/ohttp-res")
+    let (answered, media_type) = if request.uri().path() == "/constant" {
+        let read = request.into_body().collect().await.map(|_| Bytes::from_static(&CONSTANT));
+        (read.map_err(BoxError::from), "message/ohttp-res")
+    } else if request.method() == Method::POST {
+        (echo(server, request).await.map(Bytes::from), "message/ohttp-res")
     } else {
-        (KeyConfig::encode_list(&[server.config()]).map_err(BoxError::from), "application/ohttp-keys")
+        let list = KeyConfig::encode_list(&[server.config()]).map(Bytes::from);
+        (list.map_err(BoxError::from), "application/ohttp-keys")
     };
     let (status, body) = match answered {
         Ok(body) => (http::StatusCode::OK, body),
-        Err(_) => (http::StatusCode::BAD_REQUEST, Vec::new()),
+        Err(_) => (http::StatusCode::BAD_REQUEST, Bytes::new()),
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
