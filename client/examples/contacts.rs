@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("{cpi}: no answer");
             continue;
         };
-        let chosen = choose(&found, None, cache.choice(cpi, None), rand::random_range(0..64));
+        let chosen = choose(&found, None, cache.choice(cpi, None), rand::random_range(0..usize::MAX));
         match chosen.and_then(|chosen| Some((Choice::of(chosen.mapping)?, chosen.reason))) {
             Some((choice, reason)) => {
                 println!("{cpi}: {} ({reason:?})", choice.msp);

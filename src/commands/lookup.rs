@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
     for asked in &all {
         let cpi = asked.cpi.as_ref().ok();
         let found = cpi.and_then(|cpi| found.get(cpi));
-        let tie = rand::random_range(0..64);
+        let tie = rand::random_range(0..usize::MAX);
         let chosen = found.and_then(|found| choose(found, Some(args.context.as_deref()?), None, tie));
         let answered = Answered { asked, found, error: cpi.and_then(|cpi| errors.get(cpi)), chosen, change: None };
         if !answered.is_found() {

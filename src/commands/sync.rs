@@ -103,7 +103,7 @@ pub(super) async fn run(args: Args) -> Result<Outcome, Failure> {
 /// Breaks ties, once.
 fn remember(cache: &mut Cache, found: &HashMap<Cpi, Found>, context: Option<&str>) {
     for (cpi, found) in found {
-        let chosen = choose(found, context, cache.choice(cpi, context), rand::random_range(0..64));
+        let chosen = choose(found, context, cache.choice(cpi, context), rand::random_range(0..usize::MAX));
         let tie = chosen.filter(|chosen| chosen.reason == Reason::Tie).and_then(|chosen| Choice::of(chosen.mapping));
         if let Some(choice) = tie {
             cache.remember(cpi, context, choice);

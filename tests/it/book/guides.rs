@@ -116,7 +116,8 @@ fn decide(found: &Found, context: &str, cache: &mut Cache) -> Option<Msp> {
     if found.outcome == Outcome::SeveralHolders {
         eprintln!("{} keys claim it: ask the user, and remember the answer", found.mappings.len());
     }
-    let chosen = choose(found, Some(context), cache.choice(&found.cpi, Some(context)), rand::random_range(0..64))?;
+    let tie = rand::random_range(0..usize::MAX);
+    let chosen = choose(found, Some(context), cache.choice(&found.cpi, Some(context)), tie)?;
     let choice = Choice::of(chosen.mapping)?;
     if chosen.reason == Reason::Tie {
         cache.remember(&found.cpi, Some(context), choice.clone());
