@@ -109,6 +109,29 @@ fn an_expired_code_is_not_compared() {
     assert_eq!(challenged(1).spend([1; 32], expires_at), Err(Closed::Expired));
 }
 
+/// By the clock skew at most may a clock show less than when the request came in.
+#[test]
+fn a_code_is_not_taken_by_a_clock_that_was_set_back() {
+    let facts = challenged(3).facts;
+    let second = std::time::Duration::from_secs(1);
+    let earliest = facts.requested_at.minus(CLOCK_SKEW);
+    let times = [earliest.minus(HOUR), earliest.minus(second), earliest, facts.requested_at];
+    assert_eq!(times.map(|now| facts.is_expired(now)), [true, true, false, false]);
+    let times = [facts.expires_at.minus(second), facts.expires_at];
+    assert_eq!(times.map(|now| facts.is_expired(now)), [false, true]);
+}
+
+#[test]
+fn a_message_is_another_provers_until_its_time_is_over() {
+    let until = NOW.plus(MINUTE);
+    let sent = requested(7).sent_by(Some(Sending { by: [1; 16], until }));
+    let last_second = until.minus(std::time::Duration::from_secs(1));
+    assert!(sent.is_sent_by_another(&[2; 16], last_second));
+    assert!(!sent.is_sent_by_another(&[2; 16], until));
+    assert!(!sent.is_sent_by_another(&[1; 16], NOW));
+    assert!(!requested(7).is_sent_by_another(&[2; 16], NOW));
+}
+
 #[test]
 fn an_enrollment_is_over_once_neither_code_nor_request_is_taken() {
     let mut facts = requested(7).facts;

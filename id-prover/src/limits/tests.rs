@@ -273,3 +273,26 @@ fn what_is_no_counter_is_not_taken_up() {
     }
     assert_eq!(limits.restore(&name, &[0; 16]), Some(()));
 }
+
+#[test]
+fn steps_leave_no_counter_out() {
+    let (limits, _) = limits(&generous());
+    let counters = limits.take(&phone(), &msp()).unwrap_or_else(|_| panic!("it is the first")).counters();
+    let steps: Vec<_> = counters.steps(3).collect();
+    assert_eq!(steps.iter().map(|step| step.0.len()).collect::<Vec<_>>(), [3, 3, 1]);
+    assert_eq!(steps.iter().map(|step| limits.ops(step).len()).sum::<usize>(), limits.ops(&counters).len());
+}
+
+/// Alerts are written by these names.
+#[test]
+fn each_limit_has_the_name_that_the_operations_manual_gives() {
+    let manual = include_str!("../../../docs/operations.md");
+    let row = manual.lines().find(|line| line.starts_with("| `id_prover_limited_total`")).unwrap();
+    let described = row.split('|').nth(3).unwrap();
+    // The first in backticks is the label itself.
+    let mut expected: Vec<_> = described.split('`').skip(1).step_by(2).skip(1).collect();
+    let mut found = Kind::ALL.map(Kind::name);
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found.as_slice(), expected);
+}

@@ -88,6 +88,14 @@ fn the_layout_byte_by_byte() {
     assert_eq!(hex::encode(record.encode()), expected.concat());
 }
 
+#[test]
+fn a_record_has_as_many_notices_as_there_may_be_and_no_more() {
+    let notice = Notice { holder: Thumbprint::from_bytes([1; 32]), at: Timestamp::from_seconds(1) };
+    let with = |count| Record { notices: vec![notice; count], ..Record::default() };
+    assert_eq!(Record::decode(&with(MAX_NOTICES).encode()), Ok(with(MAX_NOTICES)));
+    assert_eq!(Record::decode(&with(MAX_NOTICES + 1).encode()), Err(Damaged));
+}
+
 proptest! {
     #[test]
     fn a_record_round_trips(record in record()) {

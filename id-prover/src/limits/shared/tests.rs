@@ -106,6 +106,13 @@ async fn what_one_permits_counts_at_the_other() {
     assert_eq!([two.take(1).await, two.take(0).await], [None, Some(1800)]);
 }
 
+#[test]
+fn counters_that_provers_share_are_the_ledgers_alone() {
+    let [shared, _] = Two::new(&config(1)).provers;
+    assert!(!shared.is_own());
+    assert!(Allowance::Own(Arc::clone(shared.limits())).is_own());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_same_moment_exactly_as_many_are_permitted() {
     const PERMITTED: usize = 37;
