@@ -71,7 +71,9 @@ fn a_proof_that_does_not_open_is_wrong() {
 
 #[test]
 fn a_try_is_stored_as_spent_before_the_code_is_compared() {
-    let Stored::Challenged(state) = challenged(2).spend([1; 32], NOW).unwrap().stored() else { panic!() };
+    let spent = challenged(2).spend([1; 32], NOW).unwrap();
+    assert_eq!(spent.tries_left(), 1);
+    let Stored::Challenged(state) = spent.stored() else { panic!() };
     assert_eq!((state.tries_left, state.undecided.clone()), (1, vec![[1; 32]]));
     let other = state.spend([2; 32], NOW).unwrap();
     assert_eq!(other.tries_left(), 0);

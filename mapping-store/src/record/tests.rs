@@ -88,6 +88,15 @@ fn the_layout_byte_by_byte() {
     assert_eq!(hex::encode(record.encode()), expected.concat());
 }
 
+/// It would be looked at, and nothing found.
+#[test]
+fn a_record_that_is_merely_due_is_empty() {
+    let due = Record { due: Some(Timestamp::from_seconds(1)), ..Record::default() };
+    assert!(due.is_empty());
+    let limits = Limits { removed_before: Timestamp::from_seconds(1), fresh: None };
+    assert!(!Record { limits, ..due }.is_empty());
+}
+
 #[test]
 fn a_record_has_as_many_notices_as_there_may_be_and_no_more() {
     let notice = Notice { holder: Thumbprint::from_bytes([1; 32]), at: Timestamp::from_seconds(1) };
