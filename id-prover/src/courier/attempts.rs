@@ -54,6 +54,14 @@ impl Attempts {
     ///
     /// What became of the delivery, if there is to be none.
     pub(crate) async fn failed(&mut self, failure: Failure) -> Result<(), CourierError> {
+        let next = self.next(failure, Instant::now(), rand::random())?;
+        tokio::time::sleep_until(next).await;
+        Ok(())
+    }
+
+    /// When the next attempt is due after one that failed at `now`. Half of the pause is by `chance`, from 0 to 1, so that those who
+    /// failed together do not come back together.
+    fn next(&mut self, failure: Failure, now: Instant, chance: f64) -> Result<Instant, CourierError> {
         let after = match failure {
             Failure::Final(error) => return Err(self.ends_with(error)),
             Failure::InDoubt => return Err(CourierError::InDoubt),
@@ -63,14 +71,11 @@ impl Attempts {
                 Duration::ZERO
             }
         };
-        // Half of it by chance, so that those who failed together do not come back together.
-        let pause = self.pause.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        let pause = self.pause.mul_f64(0.5 + chance / 2.0);
         self.pause = (2 * self.pause).min(LONGEST_PAUSE);
         // How long the next hop wants to be left alone is its own to say, and may be beyond any clock.
-        let next = Instant::now().checked_add(pause.max(after)).filter(|next| *next < self.deadline);
-        let Some(next) = next else { return Err(self.ends_with(CourierError::Unavailable)) };
-        tokio::time::sleep_until(next).await;
-        Ok(())
+        let next = now.checked_add(pause.max(after)).filter(|next| *next < self.deadline);
+        next.ok_or_else(|| self.ends_with(CourierError::Unavailable))
     }
 
     fn ends_with(&self, error: CourierError) -> CourierError {
@@ -84,20 +89,30 @@ mod tests {
 
     const PASSING: Failure = Failure::Passing { after: Duration::ZERO };
 
-    #[tokio::test]
-    async fn what_passes_is_tried_again_until_the_deadline() {
-        let mut attempts = Attempts::within(Duration::from_millis(500));
-        assert_eq!(attempts.failed(PASSING).await, Ok(()));
-        let mut more = 0;
-        while attempts.failed(PASSING).await.is_ok() {
-            more += 1;
+    #[test]
+    fn what_passes_is_tried_again_until_the_deadline() {
+        let whole = Duration::from_millis(500);
+        // Pauses of 200, 400, 800 ms, half of each by chance; an attempt at the deadline itself is none.
+        for (chance, expected) in [(0.0, &[100, 300][..]), (0.5, &[150, 450]), (1.0, &[200])] {
+            let mut attempts = Attempts::within(whole);
+            let start = attempts.deadline() - whole;
+            let mut now = start;
+            for due in expected {
+                now = attempts.next(PASSING, now, chance).unwrap();
+                assert_eq!(now - start, Duration::from_millis(*due), "{chance}");
+            }
+            assert_eq!(attempts.next(PASSING, now, chance), Err(CourierError::Unavailable), "{chance}");
         }
-        assert!(more <= 2);
-        assert!(Instant::now() < attempts.deadline());
-        for after in [Duration::from_secs(1), Duration::from_secs(u64::MAX), Duration::MAX] {
-            let mut attempts = Attempts::within(Duration::from_millis(500));
-            assert_eq!(attempts.failed(Failure::Passing { after }).await, Err(CourierError::Unavailable));
+        for after in [whole, Duration::from_secs(u64::MAX), Duration::MAX] {
+            let mut attempts = Attempts::within(whole);
+            let start = attempts.deadline() - whole;
+            let failure = Failure::Passing { after };
+            assert_eq!(attempts.next(failure, start, 0.0), Err(CourierError::Unavailable));
         }
+        let mut attempts = Attempts::within(whole);
+        let start = attempts.deadline() - whole;
+        let longer = Duration::from_millis(499);
+        assert_eq!(attempts.next(Failure::Passing { after: longer }, start, 0.0), Ok(start + longer));
     }
 
     #[tokio::test]
