@@ -7,7 +7,7 @@
 //! | `session` | the connection: profiles, TLS, password, datacenter |
 //! | `request` | one request at a time: bounds, reads, trying again |
 //! | `commit` | conditional batches whose outcome is known |
-//! | `schema` | keyspace and tables |
+//! | `schema` | keyspace and tables; into how many buckets they are split |
 //! | `error` | [`Error`], [`Failure`] |
 //! | `value` | columns |
 //!
@@ -29,5 +29,6 @@ pub use commit::{Parts, WRITE_SECONDS, Witness, is_applied};
 pub use config::{ClusterConfig, first_broken};
 pub use error::{Error, Failure, unreadable};
 pub use request::{limit, pause};
+pub use schema::{is_count_of_buckets, stored_buckets};
 pub use session::{Cluster, Sort};
 pub use value::{big, blob, column, int, tiny};

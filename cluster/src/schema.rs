@@ -121,3 +121,37 @@ const fn is_behind(error: &ExecutionError) -> bool {
             | ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))
     )
 }
+
+/// Whether a database may be split into so many buckets: a power of two, `most` at most.
+#[must_use]
+pub const fn is_count_of_buckets(count: u32, most: u32) -> bool {
+    count.is_power_of_two() && count <= most
+}
+
+/// Into how many buckets a database is split by what is stored of it. Memory is taken for each, so an impossible number is not believed.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] if it is none that [`is_count_of_buckets`] allows.
+pub fn stored_buckets(found: i32, most: u32) -> Result<u32, Error> {
+    let count = u32::try_from(found).ok().filter(|count| is_count_of_buckets(*count, most));
+    count.ok_or(Error::Damaged("the database's own description"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_an_impossible_number_of_buckets_is_damaged() {
+        for most in [1 << 16, 1 << 20] {
+            let greatest = i32::try_from(most).unwrap();
+            for found in [1, 4, 256, greatest] {
+                assert_eq!(stored_buckets(found, most), Ok(found.unsigned_abs()));
+            }
+            for found in [i32::MIN, -4, -1, 0, 3, greatest + 1, 2 * greatest, i32::MAX] {
+                assert!(matches!(stored_buckets(found, most), Err(Error::Damaged(_))), "{found}");
+            }
+        }
+    }
+}

@@ -42,11 +42,6 @@ pub(super) const DATABASE: &str = "database";
 /// The first two bytes of an enrollment's number name one.
 const MAX_BUCKETS: u32 = 1 << 16;
 
-/// Whether a database may have so many buckets.
-const fn is_count_of_buckets(count: u32) -> bool {
-    count.is_power_of_two() && count <= MAX_BUCKETS
-}
-
 /// What the schema is created with; fixed from then on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SchemaConfig {
@@ -59,7 +54,7 @@ pub(crate) struct SchemaConfig {
 impl SchemaConfig {
     fn check(self) -> Result<(), Error> {
         first_broken(&[
-            (is_count_of_buckets(self.buckets), "buckets: a power of two, 65536 at most"),
+            (cluster::is_count_of_buckets(self.buckets, MAX_BUCKETS), "buckets: a power of two, 65536 at most"),
             ((1..=255).contains(&self.replication), "replication: from 1 to 255"),
         ])
     }
@@ -120,13 +115,8 @@ pub(super) async fn read(cluster: &Cluster) -> Result<About, StorageError> {
     if format > FORMAT {
         return Err(StorageError::Newer(format));
     }
-    Ok(About { buckets: buckets_of(buckets)?, datacenter, code_check })
-}
-
-/// The number of buckets as it stands in the database.
-fn buckets_of(found: i32) -> Result<u32, Error> {
-    let count = u32::try_from(found).ok().filter(|count| is_count_of_buckets(*count));
-    count.ok_or(Error::Damaged("the database's own description"))
+    let buckets = cluster::stored_buckets(buckets, MAX_BUCKETS)?;
+    Ok(About { buckets, datacenter, code_check })
 }
 
 #[cfg(test)]
@@ -138,13 +128,5 @@ mod tests {
         let check = |buckets| SchemaConfig { replication: 3, buckets }.check().is_ok();
         assert_eq!([0, 1, 3, 256, 1 << 16, 1 << 17].map(check), [false, true, false, true, true, false]);
         assert!(SchemaConfig { replication: 0, buckets: 1 }.check().is_err());
-    }
-
-    #[test]
-    fn a_database_of_an_impossible_number_of_buckets_is_damaged() {
-        assert_eq!([1, 256, 1 << 16].map(|found| buckets_of(found).ok()), [Some(1), Some(256), Some(1 << 16)]);
-        for found in [i32::MIN, -1, 0, 3, 1 << 17, i32::MAX] {
-            assert!(matches!(buckets_of(found), Err(Error::Damaged(_))), "{found}");
-        }
     }
 }

@@ -24,12 +24,7 @@ impl Default for SchemaConfig {
 }
 
 /// Of a database.
-const MAX_BUCKETS: u32 = 1 << 20;
-
-/// Whether a database may have so many buckets.
-pub(super) const fn is_count_of_buckets(count: u32) -> bool {
-    count.is_power_of_two() && count <= MAX_BUCKETS
-}
+pub(super) const MAX_BUCKETS: u32 = 1 << 20;
 
 const fn replication() -> u32 {
     3
@@ -42,7 +37,7 @@ const fn buckets() -> u32 {
 impl SchemaConfig {
     pub(super) fn check(&self) -> Result<(), StorageError> {
         Ok(cluster::first_broken(&[
-            (is_count_of_buckets(self.buckets), "buckets: a power of two, 1048576 at most"),
+            (cluster::is_count_of_buckets(self.buckets, MAX_BUCKETS), "buckets: a power of two, 1048576 at most"),
             ((1..=255).contains(&self.replication), "replication: from 1 to 255"),
         ])?)
     }

@@ -19,7 +19,7 @@ use cluster::{Cluster, unreadable};
 
 use super::super::StorageError;
 use super::ClusterConfig;
-use super::config::{SchemaConfig, is_count_of_buckets};
+use super::config::{MAX_BUCKETS, SchemaConfig};
 
 /// The newest format that this version reads.
 pub(super) const FORMAT: i32 = 1;
@@ -96,24 +96,6 @@ pub(super) async fn read(cluster: &Cluster) -> Result<About, StorageError> {
         let found = u32::try_from(format).unwrap_or_default();
         return Err(StorageError::Newer { found, known: FORMAT.unsigned_abs() });
     }
-    Ok(About { buckets: buckets_of(buckets)?, datacenter, moving: state == MOVING, attempt })
-}
-
-/// The number of buckets as it stands in the database. Memory is taken for each: no number that came from elsewhere is believed.
-fn buckets_of(found: i32) -> Result<u32, StorageError> {
-    let count = u32::try_from(found).ok().filter(|count| is_count_of_buckets(*count));
-    count.ok_or(StorageError::Damaged("the database's own description"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_of_an_impossible_number_of_buckets_is_damaged() {
-        assert_eq!([1, 4, 1 << 20].map(|found| buckets_of(found).ok()), [Some(1), Some(4), Some(1 << 20)]);
-        for found in [i32::MIN, -4, 0, 3, (1 << 20) + 1, 1 << 21, i32::MAX] {
-            assert!(matches!(buckets_of(found), Err(StorageError::Damaged(_))), "{found}");
-        }
-    }
+    let buckets = cluster::stored_buckets(buckets, MAX_BUCKETS)?;
+    Ok(About { buckets, datacenter, moving: state == MOVING, attempt })
 }
