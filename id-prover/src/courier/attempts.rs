@@ -92,10 +92,14 @@ mod tests {
     #[test]
     fn what_passes_is_tried_again_until_the_deadline() {
         let whole = Duration::from_millis(500);
+        let begun = || {
+            let attempts = Attempts::within(whole);
+            let start = attempts.deadline() - whole;
+            (attempts, start)
+        };
         // Pauses of 200, 400, 800 ms, half of each by chance; an attempt at the deadline itself is none.
         for (chance, expected) in [(0.0, &[100, 300][..]), (0.5, &[150, 450]), (1.0, &[200])] {
-            let mut attempts = Attempts::within(whole);
-            let start = attempts.deadline() - whole;
+            let (mut attempts, start) = begun();
             let mut now = start;
             for due in expected {
                 now = attempts.next(PASSING, now, chance).unwrap();
@@ -103,16 +107,12 @@ mod tests {
             }
             assert_eq!(attempts.next(PASSING, now, chance), Err(CourierError::Unavailable), "{chance}");
         }
-        for after in [whole, Duration::from_secs(u64::MAX), Duration::MAX] {
-            let mut attempts = Attempts::within(whole);
-            let start = attempts.deadline() - whole;
-            let failure = Failure::Passing { after };
-            assert_eq!(attempts.next(failure, start, 0.0), Err(CourierError::Unavailable));
+        for after in [whole, Duration::from_secs(1), Duration::from_secs(u64::MAX), Duration::MAX] {
+            let (mut attempts, start) = begun();
+            assert_eq!(attempts.next(Failure::Passing { after }, start, 0.0), Err(CourierError::Unavailable));
         }
-        let mut attempts = Attempts::within(whole);
-        let start = attempts.deadline() - whole;
-        let longer = Duration::from_millis(499);
-        assert_eq!(attempts.next(Failure::Passing { after: longer }, start, 0.0), Ok(start + longer));
+        let ((mut attempts, start), after) = (begun(), Duration::from_millis(499));
+        assert_eq!(attempts.next(Failure::Passing { after }, start, 0.0), Ok(start + after));
     }
 
     #[tokio::test]

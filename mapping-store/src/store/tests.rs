@@ -1,4 +1,5 @@
-//! The store against a simple model: what should be served follows from the history, told anew each time.
+//! The store as a whole: many at once, a disk that fails, documents again, a follower, a writer that is gone. In `histories` it is held to a simple
+//! model: what should be served follows from the history, told anew each time.
 
 mod histories;
 mod model;
